@@ -1,0 +1,1 @@
+"""Files that survive crashes, strangers and concurrent writers (standard library only)."""

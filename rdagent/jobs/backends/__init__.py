@@ -1,0 +1,1 @@
+"""Where jobs run: ``docker`` is the real one, ``fake`` serves fast tests; ``base`` is the seam."""

@@ -1,0 +1,227 @@
+"""Jobs in containers of a Docker Engine, with everything shut that a job does not need.
+
+Containers are created and started in two steps, never through ``run``; binds use
+``mounts``, which refuses a missing source where ``volumes`` would make one as root.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rdagent.errors import ImageUnavailable, InfrastructureError
+from rdagent.files.printable import one_line
+from rdagent.jobs.backends import docker_api
+from rdagent.jobs.backends.base import (
+    LABEL,
+    FoundJob,
+    JobState,
+    Phase,
+    PreparedJob,
+    StartFailed,
+    fill_in,
+)
+from rdagent.jobs.backends.docker_api import (
+    Refused,
+    connect,
+    engine_errors,
+    is_conflict,
+    is_missing,
+    refusals,
+)
+from rdagent.jobs.images import image_id, image_name
+from rdagent.jobs.outcome import EngineError
+from rdagent.jobs.spec import JobSpec, Mount
+
+_PHASES: dict[str, Phase] = {
+    "created": "created",
+    "running": "running",
+    "paused": "running",
+    "restarting": "running",
+    "removing": "exited",
+    "exited": "exited",
+    "dead": "exited",
+}
+#: What the engine says when it cannot start a container, in the words of several versions.
+_START_FAILURES: tuple[tuple[str, EngineError], ...] = (
+    ("could not select device driver", "gpu_unavailable"),
+    ("nvidia-container-cli", "gpu_unavailable"),
+    ("unknown device", "gpu_unavailable"),
+    ("executable file not found", "entry_not_found"),
+    ("no such file or directory", "entry_not_found"),
+    ("permission denied", "entry_not_found"),
+    ("no space left on device", "disk_full"),
+)
+
+
+class DockerBackend:
+    """Runs jobs on the engine that DOCKER_HOST or the default socket leads to."""
+
+    name = "docker"
+    isolates = True
+
+    def check(self, spec: JobSpec) -> None:
+        """Raise if no engine answers or the image is not there."""
+        connect()
+        self._image(spec)
+
+    def _image(self, spec: JobSpec) -> str:
+        name = spec.image or image_name(spec.role)
+        found = image_id(name)
+        if found is None:
+            raise ImageUnavailable(
+                f"the image {name} is not there", hint="Build it with 'rdagent build'."
+            )
+        return found
+
+    def place(self, mount: Mount) -> str:
+        """Return the target: a container sees a mount there."""
+        return mount.target
+
+    def create(self, job: PreparedJob) -> str:
+        """Create the container; one left over under the same name is removed first."""
+        arguments = self._arguments(job)
+        for _ in range(2):
+            try:
+                with refusals():
+                    created = connect().create_container(**arguments)
+                return str(created["Id"])
+            except Refused as refused:
+                if not is_conflict(refused):
+                    raise InfrastructureError(
+                        f"the container engine refused the job: {one_line(str(refused), 400)}"
+                    ) from refused
+                self.remove(job.name)
+        raise InfrastructureError(f"a container named {job.name} is in the way")
+
+    def _arguments(self, job: PreparedJob) -> dict[str, Any]:
+        words = fill_in(self, job.spec, job.mounts)
+        return {
+            "image": self._image(job.spec),
+            "name": job.name,
+            "command": list(words.argv),
+            "environment": words.environment,
+            "working_dir": words.workdir,
+            "user": f"{job.user_id}:{job.group_id}",
+            "hostname": "job",
+            "labels": dict(job.labels),
+            "stop_signal": "SIGTERM",
+            "host_config": connect().create_host_config(**host_options(job)),
+        }
+
+    def start(self, identifier: str) -> None:
+        """Start the container."""
+        try:
+            with refusals():
+                connect().start(identifier)
+        except Refused as refused:
+            raise StartFailed(_start_failure(str(refused)), one_line(str(refused), 400)) from None
+
+    def state(self, identifier: str) -> JobState:
+        """Inspect the container; one that nobody knows any more is gone."""
+        try:
+            with refusals():
+                state = connect().inspect_container(identifier)["State"]
+        except Refused as refused:
+            if is_missing(refused):
+                return JobState("gone")
+            raise InfrastructureError(
+                f"the container engine refused: {one_line(str(refused))}", retryable=True
+            ) from refused
+        phase = _PHASES.get(str(state.get("Status")), "running")
+        if phase != "exited":
+            return JobState(phase)
+        oom = bool(state.get("OOMKilled")) or self._oom_event(identifier)
+        return JobState("exited", int(state.get("ExitCode", -1)), oom)
+
+    def _oom_event(self, identifier: str) -> bool:
+        """Ask the engine's event log as well: the flag alone misses children on some versions."""
+        with engine_errors():
+            events = connect().events(
+                since=int(time.time()) - 3600,
+                until=int(time.time()) + 1,
+                filters={"container": identifier, "event": "oom"},
+                decode=True,
+            )
+            return any(True for _ in events)
+
+    def follow(self, identifier: str, since: float) -> Iterator[bytes]:
+        """Yield the container's output, both streams in one."""
+        with engine_errors():
+            options: dict[str, Any] = {"since": since} if since > 0 else {}
+            yield from connect().logs(
+                identifier, stdout=True, stderr=True, stream=True, follow=True, **options
+            )
+
+    def stop(self, identifier: str, grace_seconds: float) -> None:
+        """Send TERM, and KILL after the grace."""
+        self._quietly("stop", identifier, timeout=max(1, round(grace_seconds)))
+
+    def kill(self, identifier: str) -> None:
+        """Send KILL."""
+        self._quietly("kill", identifier)
+
+    def remove(self, identifier: str) -> None:
+        """Remove the container, and check that it is gone."""
+        self._quietly("remove_container", identifier, force=True, v=True)
+        for _ in range(50):
+            if self.state(identifier).phase == "gone":
+                return
+            time.sleep(0.1)
+        raise InfrastructureError(f"container {identifier[:12]} could not be removed")
+
+    def _quietly(self, verb: str, identifier: str, **arguments: Any) -> None:
+        try:
+            with refusals():
+                getattr(connect(), verb)(identifier, **arguments)
+        except Refused as refused:
+            if not (is_missing(refused) or is_conflict(refused)):
+                raise InfrastructureError(
+                    f"the container engine refused to {verb}: {one_line(str(refused))}"
+                ) from refused
+
+    def found(self) -> list[FoundJob]:
+        """List containers that carry our label."""
+        with engine_errors():
+            rows = connect().containers(all=True, filters={"label": f"{LABEL}.owner"})
+        return [
+            FoundJob(row["Id"], (row.get("Names") or ["?"])[0].lstrip("/"), row["Labels"])
+            for row in rows
+        ]
+
+
+def _start_failure(message: str) -> EngineError:
+    lowered = message.lower()
+    for words, kind in _START_FAILURES:
+        if words in lowered:
+            return kind
+    return "other"
+
+
+def host_options(job: PreparedJob) -> dict[str, Any]:
+    """Return the options that shut the container; a test holds each of them."""
+    limits = job.spec.limits
+    return {
+        "init": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "read_only": True,
+        "privileged": False,
+        "network_mode": job.spec.network,
+        "mounts": [docker_api.bind(mount) for mount in job.mounts],
+        "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp_bytes}"},  # noqa: S108
+        "mem_limit": limits.memory_bytes,
+        "memswap_limit": limits.memory_bytes,
+        "nano_cpus": round(limits.cpus * 1e9),
+        "pids_limit": limits.pids,
+        "shm_size": limits.shm_bytes,
+        "ipc_mode": "private",
+        "oom_score_adj": 500,
+        "ulimits": docker_api.ulimits(
+            {"core": 0, "nofile": limits.open_files, "memlock": -1, "stack": 64 << 20}
+        ),
+        "log_config": docker_api.bounded_log(),
+        "device_requests": docker_api.gpu_requests(job.spec.gpus),
+        "auto_remove": False,
+    }

@@ -1,0 +1,41 @@
+"""Who owns a job: this process, named so that another one can tell whether it still lives."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text(encoding="ascii").strip()[:8] if path.exists() else "unknown"
+
+
+def _start_time(pid: int) -> str | None:
+    try:
+        content = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    # The command name, in parentheses, may hold blanks; what follows it does not.
+    return content.rpartition(")")[2].split()[19]
+
+
+def this_owner() -> str:
+    """Name this process: host, boot, process id and when it started."""
+    pid = os.getpid()
+    return f"{platform.node()}/{_boot()}/{pid}/{_start_time(pid) or 0}"
+
+
+def is_dead(owner: str) -> bool:
+    """Tell whether an owner of this host is certainly gone; other hosts' owners never are."""
+    host, _, rest = owner.partition("/")
+    boot, _, process = rest.partition("/")
+    pid, _, started = process.partition("/")
+    if host != platform.node() or not pid.isdigit():
+        return False
+    if boot != _boot():
+        return True
+    return _start_time(int(pid)) != started

@@ -1,0 +1,49 @@
+"""What every test shares: whether an engine answers, and how its absence is said."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REQUIRE_ENGINE = os.environ.get("RDAGENT_REQUIRE_ENGINE") == "1"
+
+
+def _engine_answers() -> bool:
+    from rdagent.errors import InfrastructureError
+    from rdagent.jobs.backends.docker_api import connect
+
+    try:
+        connect()
+    except InfrastructureError:
+        return False
+    return True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this machine cannot run, in a way that a reader sees."""
+    engine = [item for item in items if item.get_closest_marker("engine")]
+    if engine and not REQUIRE_ENGINE and not _engine_answers():
+        reason = "no container engine answers ('make engine' starts one)"
+        for item in engine:
+            item.add_marker(pytest.mark.skip(reason=reason))
+    if not os.environ.get("RDAGENT_TEST_DATA"):
+        reason = "RDAGENT_TEST_DATA does not name the folder of real data sets"
+        for item in items:
+            if item.get_closest_marker("data"):
+                if REQUIRE_ENGINE:
+                    pytest.fail(reason)
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def shell_image() -> str:
+    """An image with a shell: the base of our own images."""
+    from rdagent.jobs.images import ensure_base
+
+    return ensure_base(progress=lambda line: None).name
+
+
+@pytest.fixture
+def test_data() -> Path:
+    """The folder of real data sets."""
+    return Path(os.environ["RDAGENT_TEST_DATA"])
