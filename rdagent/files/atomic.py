@@ -6,22 +6,25 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from rdagent.files import untrusted
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text``; the bytes are on disk before the name changes."""
-    write_bytes(path, text.encode("utf-8"))
+@contextmanager
+def replaced(path: Path) -> Iterator[IO[bytes]]:
+    """Give a sink that becomes ``path`` when the block ends well; a link there is replaced.
 
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``; a link at ``path`` is replaced, not followed."""
+    The bytes are on disk before the name changes.  After an error nothing is left.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as sink:
-            sink.write(content)
+            yield sink
             sink.flush()
             os.fsync(sink.fileno())
         os.chmod(name, 0o644)
@@ -32,26 +35,30 @@ def write_bytes(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``."""
+    with replaced(path) as sink:
+        sink.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text``."""
+    write_bytes(path, text.encode("utf-8"))
+
+
 def write_json(path: Path, document: Any) -> None:
     """Replace ``path`` by a JSON document; NaN and infinities are refused."""
     text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
     write_text(path, text + "\n")
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's bytes so that ``target`` appears at once and whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as sink, source.open("rb") as stream:
-            shutil.copyfileobj(stream, sink, 1 << 20)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+def copy_untrusted(source: Path, target: Path, limit: int) -> None:
+    """Copy a file that a stranger wrote: a regular one of at most ``limit`` bytes, whole."""
+    with (
+        os.fdopen(untrusted.open_untrusted(source, limit), "rb") as stream,
+        replaced(target) as sink,
+    ):
+        shutil.copyfileobj(stream, sink, 1 << 20)
 
 
 def _sync_folder(folder: Path) -> None:

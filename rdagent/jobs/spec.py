@@ -65,6 +65,8 @@ class JobSpec:
     #: Small text files, by name, that the job finds under ``{mount:in}``.
     files: Mapping[str, str] = field(default_factory=dict)
     results: tuple[str, ...] = ()
+    #: Folders of ``out``, by name, that the job sees a second time at the path given.
+    overlays: Mapping[str, str] = field(default_factory=dict)
     network: Network = "none"
     #: Device ids; empty means that the job sees no GPU.
     gpus: tuple[str, ...] = ()
@@ -99,6 +101,7 @@ class JobSpec:
             environment=fields.mapping("environment"),
             files=fields.mapping("files"),
             results=fields.texts("results"),
+            overlays=fields.mapping("overlays"),
             network=_one_of(fields.text("network"), ("none", "bridge"), "network"),
             gpus=fields.texts("gpus"),
             workdir=fields.text("workdir"),

@@ -33,7 +33,7 @@ from rdagent.jobs.backends.base import (
 from rdagent.jobs.logfile import LogFile
 from rdagent.jobs.outcome import Evidence, Intent, Outcome, Results, decide
 from rdagent.jobs.owner import this_owner
-from rdagent.jobs.spec import JobSpec
+from rdagent.jobs.spec import JobSpec, Mount
 from rdagent.records.events import now
 from rdagent.records.reasons import Reason
 from rdagent.records.status import STATUS_FILE, InsideStatus
@@ -149,9 +149,9 @@ class _Attempt:
         )
 
     def _prepare(self) -> PreparedJob:
-        mounts = (*attempt_mounts(self._folder), *self._spec.mounts)
         for name in ("out", "scratch"):
             give_to(self._folder / name, self._user)
+        mounts = (*attempt_mounts(self._folder), *self._spec.mounts, *self._overlays())
         words = fill_in(self._backend, self._spec, mounts)
         (self._folder / "in").mkdir()
         for name, text in words.files.items():
@@ -172,6 +172,13 @@ class _Attempt:
                 f"{LABEL}.version": __version__,
             },
         )
+
+    def _overlays(self) -> list[Mount]:
+        overlays = []
+        for name, target in self._spec.overlays.items():
+            give_to(self._folder / "out" / name, self._user)
+            overlays.append(Mount(name, str(self._folder / "out" / name), target, read_only=False))
+        return overlays
 
     def _start_and_watch(self, identifier: str, started: float) -> Evidence:
         try:

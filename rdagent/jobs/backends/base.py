@@ -125,7 +125,7 @@ def fill_in(backend: Backend, spec: JobSpec, mounts: tuple[Mount, ...]) -> Fille
 def attempt_mounts(attempt: Path) -> tuple[Mount, ...]:
     """Return the mounts under an attempt's folder that every job has."""
     return (
-        Mount("out", str(attempt / "out"), "/workspace/out", read_only=False),
-        Mount("scratch", str(attempt / "scratch"), "/workspace/scratch", read_only=False),
-        Mount("in", str(attempt / "in"), "/workspace/in"),
+        Mount("out", str(attempt / "out"), "/job/out", read_only=False),
+        Mount("scratch", str(attempt / "scratch"), "/job/scratch", read_only=False),
+        Mount("in", str(attempt / "in"), "/job/in"),
     )

@@ -1,0 +1,107 @@
+"""``rdagent demo``: the whole way with a tiny model, from nothing to a table."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shutil
+from pathlib import Path
+
+from rdagent.cli.eval import print_evaluation
+from rdagent.cli.terminal import Terminal
+from rdagent.cli.train import train_with_progress
+from rdagent.core.feedback import TaskScore
+from rdagent.core.settings import finetune_settings
+from rdagent.demo import mini_home, paths
+from rdagent.errors import JobFailed
+from rdagent.evaluation import run as evaluation_run
+from rdagent.evaluation.report import percent
+from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedAdapter
+from rdagent.evaluation.run import Evaluation
+from rdagent.jobs.backends.docker import DockerBackend
+from rdagent.jobs.backends.docker_api import connect
+from rdagent.jobs.images import ensure_image
+from rdagent.jobs.reaper import reap
+from rdagent.jobs.spec import ROLES
+from rdagent.records.requests import BASE_VARIANT
+from rdagent.training.run import TrainingRequest
+
+_DEADLINE_SECONDS = 900
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--engine", choices=["auto", "vllm", "hf"], default="auto")
+    parser.add_argument("--limit", type=float, metavar="N", help="fewer items, for a quick look")
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Train, evaluate base and tuned, print a table and one sentence."""
+    connect()
+    backend = DockerBackend()
+    terminal.say(f"base model   {paths.MODEL_NAME}, {_size(paths.MODEL)}, shipped with this package")
+    terminal.say(f"task         {mini_home.TASK}: requests to small made-up homes")
+    for role in ROLES:
+        with terminal.progress(f"image {role}") as progress:
+            image = ensure_image(role, progress=progress.update)
+        terminal.say(f"image        {image.name}" + (", built now" if image.built else ""))
+    reap(backend)
+    workspace = _workspace()
+    training = TrainingRequest(workspace, base_model=str(paths.MODEL), fresh=True)
+    trained = train_with_progress(training, backend, terminal)
+    terminal.say(f"training     {trained.steps} steps in {trained.seconds:.0f} s, {trained.loss_text}")
+    request = EvaluationRequest(
+        tasks=(mini_home.TASK,),
+        base_model=str(paths.MODEL),
+        adapters=(NamedAdapter(ADAPTER_VARIANT, workspace / "output"),),
+        with_base=True,
+        include=(paths.TASK_FOLDER,),
+        engine=arguments.engine,
+        limit=arguments.limit,
+        timeout_seconds=_DEADLINE_SECONDS,
+    )
+    with terminal.progress("evaluating base and tuned") as progress:
+        evaluation = evaluation_run.run(request, backend, fresh=True, say=progress.update)
+    terminal.say()
+    print_evaluation(evaluation, terminal)
+    if evaluation.status.reason != "ok":
+        return evaluation.status.exit_code
+    base, tuned = _score(evaluation, BASE_VARIANT), _score(evaluation, ADAPTER_VARIANT)
+    terminal.say()
+    terminal.say(sentence(base, tuned))
+    terminal.say(f"demo: base={base.value:.4f} tuned={tuned.value:.4f} n={tuned.n} env={backend.name}")
+    return 0
+
+
+def _workspace() -> Path:
+    workspace = (finetune_settings().file_path / "demo").absolute()
+    if workspace.exists():
+        shutil.rmtree(workspace)
+    workspace.mkdir(parents=True)
+    shutil.copy(paths.TRAIN_CONFIG, workspace / "train.yaml")
+    mini_home.write_training_data(workspace)
+    return workspace
+
+
+def _size(folder: Path) -> str:
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return f"{size / 1e6:.1f} MB"
+
+
+def _score(evaluation: Evaluation, variant: str) -> TaskScore:
+    found = evaluation.variant(variant)
+    if found is None or mini_home.TASK not in found.scores:
+        raise JobFailed(f"no score for {variant}", reason="incomplete", exit_code=6)
+    return found.scores[mini_home.TASK]
+
+
+def sentence(base: TaskScore, tuned: TaskScore) -> str:
+    """Say both scores, the difference and the standard errors."""
+    difference = tuned.value - base.value
+    error = math.hypot(base.stderr or 0.0, tuned.stderr or 0.0)
+    return (
+        f"The tuned model answers {percent(tuned.value)} % of {tuned.n} requests "
+        f"(standard error {percent(tuned.stderr or 0.0)}), the base model {percent(base.value)} % "
+        f"({percent(base.stderr or 0.0)}): {'+' if difference >= 0 else ''}{percent(difference)} "
+        f"points (standard error {percent(error)}, taking the two runs as independent)."
+    )

@@ -1,0 +1,1 @@
+"""The nouns that a user of the Python interface meets, and the base of every settings class."""

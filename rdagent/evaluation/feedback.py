@@ -1,0 +1,95 @@
+"""Turn an evaluation into the feedback that a caller's loop reads.
+
+Numbers decide; the text repeats them.  JSON carries fractions, text percent.
+"""
+
+from __future__ import annotations
+
+from rdagent.core.feedback import CoSTEERSingleFeedback, TaskScore
+from rdagent.errors import AdapterInvalid, RDAgentError, UnknownTaskError
+from rdagent.evaluation.report import percent, report_lines
+from rdagent.evaluation.run import Evaluation, VariantResult
+from rdagent.files.printable import last_lines, one_line, printable
+from rdagent.jobs.outcome import Outcome
+from rdagent.records.reasons import Reason
+
+SOURCE = "FTBenchmarkEvaluator"
+_RAW_LIMIT = 8000
+
+
+def feedback_of(evaluation: Evaluation, variant_name: str) -> CoSTEERSingleFeedback:
+    """Return the feedback on one variant of a run."""
+    variant = evaluation.variant(variant_name)
+    if variant is None or not variant.scores:
+        return _feedback_of_failure(evaluation)
+    complete = not variant.missing and evaluation.status.reason == "ok"
+    asked = len(variant.scores) + len(variant.missing)
+    return CoSTEERSingleFeedback(
+        execution=_execution(evaluation, variant, asked),
+        return_checking=printable("\n".join(report_lines(evaluation, variant))),
+        code=percent(variant.average.value) if variant.average.value is not None else "",
+        final_decision=complete,
+        scores=dict(variant.scores),
+        reason=evaluation.status.reason,
+        raw_execution=_raw(evaluation),
+        source_feedback={SOURCE: complete},
+    )
+
+
+def _execution(evaluation: Evaluation, variant: VariantResult, asked: int) -> str:
+    line = f"Benchmark completed: {len(variant.scores)}/{asked} tasks evaluated"
+    if variant.missing:
+        line += f"; no result for {', '.join(variant.missing)}"
+    return f"{line} (run {evaluation.run_id})"
+
+
+def _feedback_of_failure(evaluation: Evaluation) -> CoSTEERSingleFeedback:
+    status = evaluation.status
+    code = evaluation.job_exit_code
+    if code is None or status.reason in ("timeout", "cancelled"):
+        code = status.exit_code
+    said = f": {one_line(evaluation.message, 400)}" if evaluation.message else ""
+    return CoSTEERSingleFeedback(
+        execution=f"Benchmark execution failed (exit_code={code}): {status.reason}{said}",
+        return_checking=f"No scores. {Outcome(status.reason).hint}",
+        code=last_lines(_raw(evaluation), 15)[-2000:],
+        final_decision=False,
+        reason=status.reason,
+        raw_execution=_raw(evaluation),
+        source_feedback={SOURCE: False},
+    )
+
+
+def _raw(evaluation: Evaluation) -> str:
+    return printable(evaluation.log_tail)[-_RAW_LIMIT:]
+
+
+def feedback_of_error(error: RDAgentError) -> CoSTEERSingleFeedback:
+    """Return the feedback on a request that was turned down before anything ran."""
+    return CoSTEERSingleFeedback(
+        execution=error.message,
+        return_checking=error.hint or None,
+        code="",
+        final_decision=False,
+        reason=_reason_of(error),
+        source_feedback={SOURCE: False},
+    )
+
+
+def _reason_of(error: RDAgentError) -> Reason:
+    from rdagent.errors import BuildFailed, ImageUnavailable, InfrastructureError, UsageError
+
+    table: tuple[tuple[type[RDAgentError], Reason], ...] = (
+        (AdapterInvalid, "adapter_invalid"),
+        (UnknownTaskError, "refused"),
+        (UsageError, "refused"),
+        (BuildFailed, "build_failed"),
+        (ImageUnavailable, "image_unavailable"),
+        (InfrastructureError, "image_unavailable"),
+    )
+    return next((reason for kind, reason in table if isinstance(error, kind)), "internal_error")
+
+
+def scores_as_result(scores: dict[str, TaskScore]) -> dict[str, float]:
+    """Return task → value, as ``running_info.result`` holds it."""
+    return {task: score.value for task, score in scores.items()}

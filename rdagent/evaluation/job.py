@@ -1,0 +1,103 @@
+"""The evaluation job: what is mounted, what the program inside is told, what it must write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rdagent.evaluation.preflight import Preflight, data_folder
+from rdagent.jobs.conf import BenchmarkDockerConf
+from rdagent.jobs.profiles import evaluate_limits, offline_environment
+from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.records.requests import BASE_VARIANT, EvaluateRequest, Variant
+from rdagent.records.status import STATUS_FILE
+
+ENTRY = ("bash", "/app/eval_entrypoint.sh")
+REQUEST_NAME = "request.json"
+
+
+def told_inside(preflight: Preflight) -> EvaluateRequest:
+    """Return what the program inside the image is told, with mounts by name."""
+    request = preflight.request
+    variants = [Variant(BASE_VARIANT)] if request.with_base else []
+    variants += [Variant(c.name, f"{{mount:adapter_{c.name}}}") for c in preflight.adapters]
+    return EvaluateRequest(
+        base_model=preflight.model.inside,
+        variants=tuple(variants),
+        tasks=preflight.tasks.names,
+        output="{mount:out}",
+        engine=preflight.engine,
+        include=tuple(f"{{mount:include_{i}}}" for i in range(len(request.include))),
+        limit=request.limit,
+        num_fewshot=request.num_fewshot,
+        batch_size=request.batch_size,
+        seed=request.seed,
+        gen_kwargs=request.gen_kwargs,
+        max_model_len=request.max_model_len,
+        max_lora_rank=preflight.max_lora_rank,
+        num_gpus=len(preflight.gpus),
+    )
+
+
+def identity(preflight: Preflight, image: str) -> dict[str, Any]:
+    """Return everything that decides the result; its digest is the run's identity."""
+    return {
+        "kind": "evaluate",
+        "told": told_inside(preflight).to_json(),
+        "model": preflight.model_digest,
+        "adapters": {checked.name: checked.digest for checked in preflight.adapters},
+        "include": list(preflight.include_digests),
+        "image": image,
+    }
+
+
+def build_job(preflight: Preflight, conf: BenchmarkDockerConf) -> JobSpec:
+    """Return the job of a checked request."""
+    import json
+
+    told = told_inside(preflight)
+    adapters = [
+        Mount(f"adapter_{c.name}", str(c.adapter.path), f"/workspace/adapters/{c.name}")
+        for c in preflight.adapters
+    ]
+    include = [
+        Mount(f"include_{i}", str(folder.absolute()), f"/workspace/include/{i}")
+        for i, folder in enumerate(preflight.request.include)
+    ]
+    return JobSpec(
+        role="lm-eval",
+        argv=ENTRY,
+        limits=evaluate_limits(conf.resources()),
+        mounts=(preflight.model.mount, *adapters, *include, *_benchmarks()),
+        environment=_environment(preflight),
+        files={REQUEST_NAME: json.dumps(told.to_json(), ensure_ascii=False, indent=2)},
+        results=(STATUS_FILE,),
+        gpus=preflight.gpus,
+        image=conf.image,
+    )
+
+
+def _benchmarks() -> tuple[Mount, ...]:
+    folder = data_folder()
+    if not folder.is_dir():
+        return ()
+    return (Mount("benchmarks", str(folder.absolute()), "/workspace/benchmarks"),)
+
+
+def _environment(preflight: Preflight) -> dict[str, str]:
+    request = preflight.request
+    told = {
+        "RDAGENT_REQUEST": f"{{mount:in}}/{REQUEST_NAME}",
+        "RDAGENT_DEADLINE_SECONDS": str(round(request.timeout_seconds + 120)),
+        "BENCHMARK_TASKS": ",".join(preflight.tasks.names),
+        "BASE_MODEL": preflight.model.inside,
+        "BATCH_SIZE": request.batch_size,
+        "NUM_GPUS": str(len(preflight.gpus)),
+        "ENGINE": preflight.engine,
+    }
+    if preflight.adapters:
+        told["ADAPTER_PATH"] = f"{{mount:adapter_{preflight.adapters[0].name}}}"
+    if request.limit is not None:
+        told["LIMIT"] = f"{request.limit:g}"
+    if request.max_model_len is not None:
+        told["MAX_MODEL_LEN"] = str(request.max_model_len)
+    return {**offline_environment(len(preflight.gpus)), **told}

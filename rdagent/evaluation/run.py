@@ -1,0 +1,250 @@
+"""``run()``: check, take up or make the run folder, run the job, read back what it wrote.
+
+The same request returns its finished run, or goes on with its unfinished one; two
+callers with the same request wait for each other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdagent.core.feedback import TaskScore
+from rdagent.core.settings import load, runs_root
+from rdagent.errors import ResultError
+from rdagent.evaluation.job import build_job, identity
+from rdagent.evaluation.manifest import manifest_of
+from rdagent.evaluation.metrics import Average, average
+from rdagent.evaluation.preflight import Preflight, check
+from rdagent.evaluation.primary import primary_scores
+from rdagent.evaluation.publish import publish_results
+from rdagent.evaluation.request import EvaluationRequest
+from rdagent.evaluation.results import read_results
+from rdagent.files.locks import file_lock
+from rdagent.jobs.backends.base import Backend
+from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
+from rdagent.jobs.images import plan_image
+from rdagent.jobs.logfile import tail
+from rdagent.jobs.runs import RunFolder, identity_of, open_run
+from rdagent.jobs.spec import JobSpec
+from rdagent.jobs.supervisor import JobEnd, Watch, run_job
+from rdagent.records.reasons import Reason
+from rdagent.records.requests import BASE_VARIANT
+from rdagent.records.status import RunStatus
+
+SCHEMA = "rdagent.evaluation/1"
+_LOG_TAIL = 64 * 1024
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantResult:
+    """What one model scored."""
+
+    name: str
+    adapter: str | None
+    scores: Mapping[str, TaskScore]
+    average: Average
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A run that has ended, read back from its folder."""
+
+    run_id: str
+    folder: Path
+    status: RunStatus
+    variants: tuple[VariantResult, ...]
+    notes: tuple[str, ...]
+    limit: float | None
+    message: str = ""
+    job_exit_code: int | None = None
+    log_tail: str = ""
+    #: Whether the run had ended before and nothing was computed now.
+    reused: bool = False
+
+    def variant(self, name: str) -> VariantResult | None:
+        """Return one model's result."""
+        return next((variant for variant in self.variants if variant.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON document; numbers are fractions."""
+        return {
+            "schema": SCHEMA,
+            "run": self.run_id,
+            "folder": str(self.folder),
+            "status": self.status.status,
+            "reason": self.status.reason,
+            "reused": self.reused,
+            "limit": self.limit,
+            "notes": list(self.notes),
+            "variants": [_variant_json(variant) for variant in self.variants],
+        }
+
+
+def _variant_json(variant: VariantResult) -> dict[str, Any]:
+    return {
+        "name": variant.name,
+        "adapter": variant.adapter,
+        "average": variant.average.value,
+        "scores": {
+            task: {
+                "metric": score.metric,
+                "filter": score.filter,
+                "value": score.value,
+                "stderr": score.stderr,
+                "n": score.n,
+                "higher_is_better": score.higher_is_better,
+            }
+            for task, score in variant.scores.items()
+        },
+        "missing": list(variant.missing),
+        "notes": list(variant.notes),
+    }
+
+
+def plan(request: EvaluationRequest) -> tuple[Preflight, JobSpec]:
+    """Check a request and return the job it leads to; starts nothing."""
+    preflight = check(request)
+    conf = with_timeout(load(BenchmarkDockerConf), request.timeout_seconds)
+    return preflight, build_job(preflight, conf)
+
+
+def run(
+    request: EvaluationRequest,
+    backend: Backend,
+    *,
+    fresh: bool = False,
+    say: Say = lambda line: None,
+    cancel: threading.Event | None = None,
+) -> Evaluation:
+    """Evaluate; raises for a request that cannot be, returns the record of one that ran.
+
+    A job that fails is not an exception: ``status.reason`` names its end, and what
+    was scored before it is in ``variants``.
+    """
+    preflight, spec = plan(request)
+    root = runs_root()
+    image = spec.image or plan_image(spec.role).name
+    asked = identity(preflight, image)
+    lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
+    with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same request")):
+        folder = open_run(root, asked, fresh=fresh)
+        status = folder.status()
+        if status is not None:
+            return _read_back(folder, preflight, status, reused=True)
+        return _run_job(folder, preflight, spec, backend, Watch(_watcher(say), _event(cancel)))
+
+
+def _event(cancel: threading.Event | None) -> threading.Event:
+    return cancel or threading.Event()
+
+
+def _run_job(
+    folder: RunFolder, preflight: Preflight, spec: JobSpec, backend: Backend, watch: Watch
+) -> Evaluation:
+    folder.event("started", engine=preflight.engine, tasks=list(preflight.tasks.names))
+    try:
+        end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
+    except BaseException:
+        folder.event("interrupted")
+        raise
+    _keep_variants(folder, end, preflight)
+    folder.write_manifest(manifest_of(preflight, spec, end, backend))
+    status = folder.finish(_reason(end, folder, preflight), end.message)
+    return _read_back(folder, preflight, status, end=end)
+
+
+def _watcher(say: Say) -> Callable[[Path], None]:
+    """Return what tells the last line of the log while the job runs."""
+
+    def look(attempt: Path) -> None:
+        lines = tail(attempt / "log.txt", 2048).replace("\r", "\n").strip().splitlines()
+        if lines:
+            say(lines[-1][:100])
+
+    return look
+
+
+def _variant_names(preflight: Preflight) -> list[str]:
+    base = [BASE_VARIANT] if preflight.request.with_base else []
+    return base + [checked.name for checked in preflight.adapters]
+
+
+def _keep_variants(folder: RunFolder, end: JobEnd, preflight: Preflight) -> None:
+    """Copy what the job scored into the run; a variant with damaged results is left out."""
+    for name in _variant_names(preflight):
+        source = end.out / "variants" / name
+        if not (source / "results.json").exists():
+            continue
+        try:
+            publish_results(source, folder.variant(name))
+        except ResultError as error:
+            folder.event("variant_damaged", variant=name, message=error.message)
+
+
+def _reason(end: JobEnd, folder: RunFolder, preflight: Preflight) -> Reason:
+    """Name the run's end: a job that went well may still have left a task out."""
+    if not end.outcome.ok:
+        return end.outcome.reason
+    for name in _variant_names(preflight):
+        try:
+            result = _read_variant(folder, preflight, name)
+        except ResultError:
+            return "results_invalid"
+        if result is None or result.missing:
+            return "incomplete"
+    return "ok"
+
+
+def _read_variant(folder: RunFolder, preflight: Preflight, name: str) -> VariantResult | None:
+    path = folder.variant(name) / "results.json"
+    if not path.exists():
+        return None
+    primary = primary_scores(read_results(path), preflight.tasks.names)
+    adapter = next((c.adapter.path for c in preflight.adapters if c.name == name), None)
+    return VariantResult(
+        name=name,
+        adapter=str(adapter) if adapter else None,
+        scores=primary.scores,
+        average=average(primary.scores),
+        missing=primary.missing,
+        notes=primary.notes,
+        folder=folder.variant(name),
+    )
+
+
+def _read_back(
+    folder: RunFolder,
+    preflight: Preflight,
+    status: RunStatus,
+    *,
+    end: JobEnd | None = None,
+    reused: bool = False,
+) -> Evaluation:
+    variants = []
+    for name in _variant_names(preflight):
+        try:
+            result = _read_variant(folder, preflight, name)
+        except ResultError:
+            continue
+        if result:
+            variants.append(result)
+    return Evaluation(
+        run_id=folder.run_id,
+        folder=folder.path,
+        status=status,
+        variants=tuple(variants),
+        notes=preflight.notes,
+        limit=preflight.request.limit,
+        message=end.message if end else "",
+        job_exit_code=end.exit_code if end else None,
+        log_tail=tail(end.log, _LOG_TAIL) if end else "",
+        reused=reused,
+    )

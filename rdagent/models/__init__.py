@@ -1,0 +1,1 @@
+"""A model's name or path → the local folder, what of it a job mounts, and its digest."""

@@ -1,0 +1,122 @@
+"""Find a model on this machine; nothing is ever downloaded here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdagent.errors import RefusedError, ResultError
+from rdagent.files import untrusted
+from rdagent.jobs.spec import Mount
+
+MOUNT_NAME = "base_model"
+MOUNT_TARGET = "/workspace/models/base"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model on disk.
+
+    ``mounted`` is the folder that a job gets: for the hub's cache it is larger than
+    ``folder``, since a snapshot is made of links into its neighbour ``blobs``.
+    """
+
+    name: str
+    folder: Path
+    mounted: Path
+    config: Mapping[str, Any]
+
+    @property
+    def mount(self) -> Mount:
+        """The mount that a job needs."""
+        return Mount(MOUNT_NAME, str(self.mounted), MOUNT_TARGET)
+
+    @property
+    def inside(self) -> str:
+        """The model's path as a job's words say it."""
+        rest = self.folder.relative_to(self.mounted).as_posix()
+        return f"{{mount:{MOUNT_NAME}}}" + ("" if rest == "." else f"/{rest}")
+
+    @property
+    def context_length(self) -> int | None:
+        """How many tokens the model was made for, if its configuration says so."""
+        length = self.config.get("max_position_embeddings")
+        return length if isinstance(length, int) else None
+
+
+def resolve_model(name: str, models: Path, hub: Path | None = None) -> LocalModel:
+    """Find a model: an existing folder, one under ``models``, or one in the hub's cache.
+
+    Raises RefusedError with the command that gets it when it is not here, and when
+    what is here cannot be a model.
+    """
+    hub = hub or default_hub()
+    looked: list[str] = []
+    for folder, mounted in _candidates(name, models, hub):
+        if (folder / "config.json").is_file():
+            return _read(name, folder.absolute(), mounted.absolute())
+        looked.append(str(folder))
+    if Path(name).is_dir():
+        raise RefusedError(
+            f"{name} is a folder, but not a model: it has no config.json",
+            hint="Give the folder that holds config.json and the weights.",
+        )
+    raise RefusedError(
+        f"the model {name} is not on this machine; looked at {', '.join(looked)}",
+        hint=f"Get it first, with a network: hf download {name} --local-dir {models / name}",
+    )
+
+
+def _candidates(name: str, models: Path, hub: Path) -> Iterator[tuple[Path, Path]]:
+    given = Path(name).expanduser()
+    yield given, given
+    if not given.is_absolute() and ".." not in given.parts:
+        yield models / name, models / name
+        cached = hub / f"models--{name.replace('/', '--')}"
+        revision = _revision(cached)
+        yield cached / "snapshots" / revision, cached
+
+
+def _revision(cached: Path) -> str:
+    main = cached / "refs" / "main"
+    if main.is_file():
+        return main.read_text(encoding="ascii", errors="replace").strip() or "main"
+    snapshots = cached / "snapshots"
+    names = sorted(p.name for p in snapshots.iterdir()) if snapshots.is_dir() else []
+    return names[-1] if names else "main"
+
+
+def _read(name: str, folder: Path, mounted: Path) -> LocalModel:
+    try:
+        # A snapshot's config.json is a link into the hub's own blobs.
+        config = untrusted.parse_json((folder / "config.json").read_bytes(), "config.json")
+    except ResultError as error:
+        raise RefusedError(f"the model {name} is damaged: {error.message}") from error
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise RefusedError(
+            f"{folder / 'config.json'} is not a model's configuration: it has no model_type"
+        )
+    if not list(folder.glob("*.safetensors")):
+        _refuse_without_safetensors(name, folder)
+    return LocalModel(name, folder, mounted, config)
+
+
+def _refuse_without_safetensors(name: str, folder: Path) -> None:
+    pickled = sorted(p.name for p in folder.glob("*.bin"))
+    if pickled:
+        raise RefusedError(
+            f"the model {name} has its weights as pickles ({pickled[0]}), which may run code",
+            hint="Get the safetensors version of it, or convert it where you trust it.",
+        )
+    raise RefusedError(f"the model {name} has no weights: no *.safetensors in {folder}")
+
+
+def default_hub() -> Path:
+    """Return the hub's cache, as the hub's own library finds it."""
+    if cache := os.environ.get("HF_HUB_CACHE"):
+        return Path(cache).expanduser()
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    return Path(home).expanduser() / "hub"

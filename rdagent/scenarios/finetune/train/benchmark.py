@@ -1,0 +1,166 @@
+"""The evaluator of the fine-tuning scenario, and the seed's door to its container.
+
+``FTBenchmarkEvaluator.evaluate`` composes ``evaluation.run()``; ``get_benchmark_env``
+gives a container and its variables to those who run the entry script themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rdagent.core.experiment import FBWorkspace, Task
+from rdagent.core.feedback import CoSTEERSingleFeedback
+from rdagent.core.roles import CoSTEEREvaluator
+from rdagent.core.settings import finetune_settings, load
+from rdagent.errors import RDAgentError
+from rdagent.evaluation import run as evaluation_run
+from rdagent.evaluation.feedback import feedback_of, feedback_of_error
+from rdagent.evaluation.publish import publish_results
+from rdagent.evaluation.request import ADAPTER_VARIANT, NamedAdapter, request_from_settings
+from rdagent.evaluation.run import Evaluation
+from rdagent.evaluation.tasks import resolve_tasks
+from rdagent.files import atomic
+from rdagent.jobs.backends.base import Backend
+from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
+from rdagent.jobs.environment import BenchmarkDockerEnv
+from rdagent.jobs.images import ensure_image
+from rdagent.models.resolve import resolve_model
+from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
+
+ADAPTER_FOLDER = "output"
+RESULTS_FOLDER = "benchmark_results"
+RUN_POINTER = "run.json"
+
+
+class FTBenchmarkEvaluator(CoSTEEREvaluator):
+    """Measures the adapter in a workspace's ``output/``; making one does no I/O."""
+
+    def __init__(
+        self,
+        scen: LLMFinetuneScen,
+        tasks: Sequence[str] | None = None,
+        limit: float | None = None,
+        *,
+        backend: Backend | None = None,
+        include: Sequence[str | Path] = (),
+    ) -> None:
+        super().__init__(scen)
+        self.scen: LLMFinetuneScen = scen
+        self._tasks = tuple(tasks) if tasks else None
+        self._limit = limit
+        self._backend = backend
+        self._include = tuple(Path(folder) for folder in include)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks to evaluate: those given, else ``FT_BENCHMARK_DATASETS``."""
+        return self._tasks or finetune_settings().benchmark_datasets
+
+    @property
+    def limit(self) -> float | None:
+        """Items per task: what was given, else ``FT_BENCHMARK_LIMIT``."""
+        return self._limit if self._limit is not None else finetune_settings().benchmark_limit
+
+    def evaluate(
+        self,
+        target_task: Task,
+        implementation: FBWorkspace,
+        gt_implementation: FBWorkspace | None = None,
+        queried_knowledge: object | None = None,
+        **kwargs: Any,
+    ) -> CoSTEERSingleFeedback:
+        """Return feedback on the workspace's adapter; an expected failure is no exception.
+
+        Scores also land in ``implementation.running_info.result``, results and samples
+        in the workspace's ``benchmark_results/``.
+        """
+        workspace = implementation.workspace_path
+        try:
+            evaluation = self._run(workspace)
+        except RDAgentError as error:
+            feedback = feedback_of_error(error)
+        else:
+            _publish(evaluation, workspace)
+            feedback = feedback_of(evaluation, ADAPTER_VARIANT)
+            if feedback.scores:
+                scores = {task: score.value for task, score in feedback.scores.items()}
+                implementation.running_info.result = scores
+        implementation.feedback = feedback
+        return feedback
+
+    def _run(self, workspace: Path) -> Evaluation:
+        adapter = NamedAdapter(ADAPTER_VARIANT, workspace / ADAPTER_FOLDER)
+        request = request_from_settings(finetune_settings(), (adapter,))
+        request = replace(
+            request,
+            tasks=self.tasks,
+            limit=self.limit,
+            include=(*self._include, *request.include),
+            base_model=self.scen.base_model_for(adapter.path),
+        )
+        evaluation_run.plan(request)  # what cannot be is refused before an image is built
+        return evaluation_run.run(request, self._ready_backend())
+
+    def _ready_backend(self) -> Backend:
+        if self._backend is None:
+            from rdagent.jobs.backends.docker import DockerBackend
+
+            ensure_image("lm-eval", progress=lambda line: None)
+            self._backend = DockerBackend()
+        return self._backend
+
+
+def _publish(evaluation: Evaluation, workspace: Path) -> None:
+    """Copy the adapter's results, never the base's, into the workspace."""
+    variant = evaluation.variant(ADAPTER_VARIANT)
+    if variant:
+        publish_results(variant.folder, workspace / RESULTS_FOLDER)
+    pointer = {
+        "schema": "rdagent.run-pointer/1",
+        "run": evaluation.run_id,
+        "folder": str(evaluation.folder),
+        "reason": evaluation.status.reason,
+    }
+    atomic.write_json(workspace / RUN_POINTER, pointer)
+
+
+def get_benchmark_env(
+    tasks: Sequence[str],
+    adapter_path: str | Path,
+    base_model: str,
+    limit: float | None = None,
+) -> tuple[BenchmarkDockerEnv, dict[str, str]]:
+    """Return an evaluation container and the variables that its entry script reads.
+
+    The base model and the adapter are mounted read-only; paths in the variables are
+    the container's.  ``env.run(local_path=workspace, env=env_vars)`` then leaves
+    ``benchmark_results/results.json`` in the workspace.
+    """
+    settings = finetune_settings()
+    resolved = resolve_tasks(tuple(tasks), ())
+    model = resolve_model(base_model, settings.file_path / "models")
+    inside = "/models/base/" + model.folder.relative_to(model.mounted).as_posix()
+    conf = with_timeout(load(BenchmarkDockerConf), settings.benchmark_timeout)
+    volumes = {
+        **conf.extra_volumes,
+        str(model.mounted): "/models/base",
+        str(Path(adapter_path).absolute()): "/adapter",
+    }
+    variables = {
+        "BENCHMARK_TASKS": ",".join(resolved.names),
+        "BASE_MODEL": inside.removesuffix("/."),
+        "ADAPTER_PATH": "/adapter",
+        "BATCH_SIZE": settings.benchmark_batch_size,
+        "NUM_GPUS": str(settings.benchmark_num_gpus or 0),
+        "HF_DATASETS_CACHE": "/workspace/benchmarks",
+    }
+    if settings.benchmark_engine != "auto":
+        variables["ENGINE"] = settings.benchmark_engine
+    if settings.benchmark_max_model_len is not None:
+        variables["MAX_MODEL_LEN"] = str(settings.benchmark_max_model_len)
+    if limit is not None:
+        variables["LIMIT"] = f"{limit:g}"
+    return BenchmarkDockerEnv(conf.model_copy(update={"extra_volumes": volumes})), variables

@@ -1,0 +1,141 @@
+"""The supervisor's own rules, on the fake backend: retries, ownership, rights."""
+
+import os
+
+import pytest
+
+from rdagent.errors import InfrastructureError, RefusedError
+from rdagent.jobs import access, supervisor
+from rdagent.jobs.access import JobUser, require_readable
+from rdagent.jobs.backends.fake import FakeBackend, Program
+from rdagent.jobs.owner import is_dead, this_owner
+from rdagent.jobs.reaper import reap
+from rdagent.jobs.spec import JobSpec, Limits, Mount
+from rdagent.jobs.supervisor import run_job
+
+LIMITS = Limits(deadline_seconds=10, grace_seconds=1, memory_bytes=1 << 20, cpus=1)
+
+
+def spec(*argv):
+    return JobSpec("train", argv or ("x",), LIMITS)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(supervisor, "RETRY_PAUSE_SECONDS", 0)
+
+
+class Refusing(FakeBackend):
+    """Fails to create a job a number of times."""
+
+    def __init__(self, failures, retryable):
+        super().__init__({("x",): Program()})
+        self.left, self.retryable = failures, retryable
+
+    def create(self, job):
+        if self.left:
+            self.left -= 1
+            raise InfrastructureError("engine away", retryable=self.retryable)
+        return super().create(job)
+
+
+def test_an_infrastructure_error_is_tried_again_twice_at_most(tmp_path):
+    assert run_job(Refusing(2, retryable=True), spec(), tmp_path, "r").tries == 3
+    with pytest.raises(InfrastructureError):
+        run_job(Refusing(3, retryable=True), spec(), tmp_path, "r")
+
+
+def test_an_infrastructure_error_that_will_stay_is_not_tried_again(tmp_path):
+    backend = Refusing(1, retryable=False)
+    with pytest.raises(InfrastructureError):
+        run_job(backend, spec(), tmp_path, "r")
+    assert backend.created == []
+
+
+def test_a_program_that_fails_is_never_tried_again(tmp_path):
+    backend = FakeBackend({("x",): Program(exit_code=1)})
+    end = run_job(backend, spec(), tmp_path, "r")
+    assert (end.outcome.reason, end.tries, len(backend.created)) == ("command_failed", 1, 1)
+
+
+def test_a_job_that_an_engine_restart_ended_is_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor.time, "sleep", lambda seconds: None)
+    backend = FakeBackend({("x",): Program(exit_code=143)})
+    backend.failures = [InfrastructureError("engine away", retryable=True)]
+    end = run_job(backend, spec(), tmp_path, "r")
+    assert end.tries == 2
+    assert end.outcome.reason == "killed_externally"
+
+
+def test_a_child_killed_for_memory_is_no_success_though_its_parent_ends_well(tmp_path):
+    backend = FakeBackend({("x",): Program(out_of_memory=True)})
+    assert run_job(backend, spec(), tmp_path, "r").outcome.reason == "out_of_memory"
+
+
+def test_a_job_carries_who_owns_it(tmp_path):
+    backend = FakeBackend({("x",): Program()})
+    run_job(backend, spec(), tmp_path, "r7")
+    labels = backend.created[0].labels
+    assert labels["io.rdagent.owner"] == this_owner()
+    assert (labels["io.rdagent.run"], labels["io.rdagent.attempt"]) == ("r7", "001")
+
+
+def test_a_job_never_runs_as_root(tmp_path):
+    backend = FakeBackend({("x",): Program()})
+    run_job(backend, spec(), tmp_path, "r")
+    assert backend.created[0].user_id not in (0, None)
+
+
+def test_this_process_is_alive_and_one_that_ended_is_dead():
+    owner = this_owner()
+    host, boot, pid, started = owner.split("/")
+    assert not is_dead(owner)
+    assert is_dead(f"{host}/{boot}/{pid}/{int(started) + 1}")
+    assert is_dead(f"{host}/other/{pid}/{started}")
+    assert not is_dead(f"elsewhere/{boot}/{pid}/{started}")
+    assert not is_dead("garbage")
+
+
+def test_only_the_jobs_of_dead_owners_are_reaped(tmp_path):
+    backend = FakeBackend({("x",): Program()})
+    job = None
+
+    class Keeping(FakeBackend):
+        def remove(self, identifier):
+            pass
+
+    backend = Keeping({("x",): Program()})
+    run_job(backend, spec(), tmp_path, "r")
+    assert reap(backend) == []
+    job = backend.created[0]
+    host, boot, pid, started = job.labels["io.rdagent.owner"].split("/")
+    job.labels["io.rdagent.owner"] = f"{host}/{boot}/{pid}/{int(started) + 1}"
+    assert [found.name for found in reap(backend)] == [job.name]
+
+
+def test_an_input_that_the_jobs_user_cannot_read_is_named(tmp_path):
+    (tmp_path / "model").mkdir(mode=0o755)
+    closed = tmp_path / "model" / "weights"
+    closed.write_text("x")
+    closed.chmod(0o600)
+    other = JobUser(os.geteuid() + 4242, os.getegid() + 4242)
+    mount = Mount("m", str(tmp_path / "model"), "/m")
+    with pytest.raises(RefusedError, match="weights") as caught:
+        require_readable((mount,), other)
+    assert "chmod -R a+rX" in caught.value.hint
+    closed.chmod(0o644)
+    require_readable((mount,), other)
+
+
+def test_root_gives_its_jobs_to_an_unprivileged_user(monkeypatch):
+    monkeypatch.setattr(access.os, "geteuid", lambda: 0)
+    assert access.job_user() == JobUser(10001, 10001)
+
+
+def test_a_job_that_writes_more_than_it_may_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "DISK_CHECK_SECONDS", 0.0)
+    from dataclasses import replace
+
+    backend = FakeBackend({("x",): Program(seconds=30)})
+    tight = replace(spec(), limits=replace(LIMITS, out_bytes=-1))
+    assert run_job(backend, tight, tmp_path, "r").outcome.reason == "disk_full"
