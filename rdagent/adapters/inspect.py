@@ -40,7 +40,11 @@ class Adapter:
 def inspect_adapter(path: Path) -> Adapter:
     """Return what the folder holds; raises AdapterInvalid with what is wrong and what to do."""
     if not path.is_dir():
-        raise _invalid("No adapter weight file", f"{path} does not exist", "Train first, or give the folder that the training wrote to.")
+        raise _invalid(
+            "No adapter weight file",
+            f"{path} does not exist",
+            "Train first, or give the folder that the training wrote to.",
+        )
     names = {entry.name for entry in path.iterdir()}
     if WEIGHTS_FILE not in names:
         raise _without_weights(path, names)
@@ -94,9 +98,7 @@ def _read_config(path: Path) -> Mapping[str, Any]:
         raise _invalid(f"{CONFIG_FILE} is not an object", str(path), "Copy it again.")
     kind = config.get("peft_type")
     if kind != "LORA":
-        raise _invalid(
-            f"peft_type is {kind!r}", str(path), "Only LoRA adapters can be evaluated."
-        )
+        raise _invalid(f"peft_type is {kind!r}", str(path), "Only LoRA adapters can be evaluated.")
     return config
 
 

@@ -11,7 +11,9 @@ from rdagent.jobs.spec import ROLES
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("roles", nargs="*", metavar="ROLE", help=f"{' or '.join(ROLES)}; default: all")
+    parser.add_argument(
+        "roles", nargs="*", metavar="ROLE", help=f"{' or '.join(ROLES)}; default: all"
+    )
     parser.add_argument("--accelerator", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
@@ -22,7 +24,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for role in arguments.roles or ROLES:
         with terminal.progress(f"image {role}") as progress:
             image = ensure_image(role, accelerator=arguments.accelerator, progress=progress.update)
-        rows.append({"role": role, "name": image.name, "id": image.id, "built": image.built})
+        rows.append({"role": role, "name": image.name, "id": image.image_id, "built": image.built})
         if not terminal.json_only:
             what = f"built in {image.seconds:.0f} s" if image.built else "nothing changed"
             terminal.say(f"{image.name}  {what}")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
 from pathlib import Path
 
 from rdagent.cli.eval import print_evaluation
 from rdagent.cli.terminal import Terminal
-from rdagent.cli.train import train_with_progress
+from rdagent.cli.train import summary, train_with_progress
 from rdagent.core.feedback import TaskScore
-from rdagent.core.settings import finetune_settings
 from rdagent.demo import mini_home, paths
 from rdagent.errors import JobFailed
 from rdagent.evaluation import run as evaluation_run
@@ -24,7 +22,7 @@ from rdagent.jobs.images import ensure_image
 from rdagent.jobs.reaper import reap
 from rdagent.jobs.spec import ROLES
 from rdagent.records.requests import BASE_VARIANT
-from rdagent.training.run import TrainingRequest
+from rdagent.scenarios.finetune.train.demo_workspace import demo_training, new_demo_workspace
 
 _DEADLINE_SECONDS = 900
 
@@ -39,17 +37,18 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Train, evaluate base and tuned, print a table and one sentence."""
     connect()
     backend = DockerBackend()
-    terminal.say(f"base model   {paths.MODEL_NAME}, {_size(paths.MODEL)}, shipped with this package")
+    terminal.say(
+        f"base model   {paths.MODEL_NAME}, {_size(paths.MODEL)}, shipped with this package"
+    )
     terminal.say(f"task         {mini_home.TASK}: requests to small made-up homes")
     for role in ROLES:
         with terminal.progress(f"image {role}") as progress:
             image = ensure_image(role, progress=progress.update)
         terminal.say(f"image        {image.name}" + (", built now" if image.built else ""))
     reap(backend)
-    workspace = _workspace()
-    training = TrainingRequest(workspace, base_model=str(paths.MODEL), fresh=True)
-    trained = train_with_progress(training, backend, terminal)
-    terminal.say(f"training     {trained.steps} steps in {trained.seconds:.0f} s, {trained.loss_text}")
+    workspace = new_demo_workspace()
+    trained = train_with_progress(demo_training(workspace), backend, terminal)
+    terminal.say(f"training     {summary(trained)}")
     request = EvaluationRequest(
         tasks=(mini_home.TASK,),
         base_model=str(paths.MODEL),
@@ -69,18 +68,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     base, tuned = _score(evaluation, BASE_VARIANT), _score(evaluation, ADAPTER_VARIANT)
     terminal.say()
     terminal.say(sentence(base, tuned))
-    terminal.say(f"demo: base={base.value:.4f} tuned={tuned.value:.4f} n={tuned.n} env={backend.name}")
+    terminal.say(
+        f"demo: base={base.value:.4f} tuned={tuned.value:.4f} n={tuned.n} env={backend.name}"
+    )
     return 0
-
-
-def _workspace() -> Path:
-    workspace = (finetune_settings().file_path / "demo").absolute()
-    if workspace.exists():
-        shutil.rmtree(workspace)
-    workspace.mkdir(parents=True)
-    shutil.copy(paths.TRAIN_CONFIG, workspace / "train.yaml")
-    mini_home.write_training_data(workspace)
-    return workspace
 
 
 def _size(folder: Path) -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 from rdagent.cli.terminal import Terminal
 from rdagent.core.settings import finetune_settings
 from rdagent.evaluation import run as evaluation_run
-from rdagent.evaluation.report import percent, score_text
+from rdagent.evaluation.report import metric_name, percent, score_text
 from rdagent.evaluation.request import (
     ADAPTER_VARIANT,
     EvaluationRequest,
     NamedAdapter,
     request_from_settings,
 )
-from rdagent.evaluation.run import Evaluation
+from rdagent.evaluation.run import Evaluation, VariantResult
 from rdagent.jobs.backends.docker import DockerBackend
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.reaper import reap
@@ -27,13 +27,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "adapter", nargs="*", metavar="[NAME=]ADAPTER", help="LoRA folder; several are compared"
     )
-    parser.add_argument("--base-model", metavar="M", help="folder or name; default: the adapter's own")
-    parser.add_argument("--base", action="store_true", help="evaluate the base model as well")
-    parser.add_argument("--tasks", metavar="T,T", help="task names (default: FT_BENCHMARK_DATASETS)")
     parser.add_argument(
-        "--include", action="append", default=[], metavar="DIR", help="folder with tasks of your own"
+        "--base-model", metavar="M", help="folder or name; default: the adapter's own"
     )
-    parser.add_argument("--limit", type=float, metavar="N", help="items per task, or a share below 1")
+    parser.add_argument("--base", action="store_true", help="evaluate the base model as well")
+    parser.add_argument(
+        "--tasks", metavar="T,T", help="task names (default: FT_BENCHMARK_DATASETS)"
+    )
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with tasks of your own",
+    )
+    parser.add_argument(
+        "--limit", type=float, metavar="N", help="items per task, or a share below 1"
+    )
     parser.add_argument("--num-fewshot", type=int, metavar="N")
     parser.add_argument("--engine", choices=["auto", "vllm", "hf"])
     parser.add_argument("--batch-size", metavar="N|auto")
@@ -98,25 +108,11 @@ def _named(text: str, count: int) -> NamedAdapter:
 
 def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
     """Print one row per model and task, then what is to be known."""
-    rows = []
-    for variant in evaluation.variants:
-        for task, score in variant.scores.items():
-            name = f"{score.metric},{score.filter}" if score.filter else score.metric
-            size = str(score.n) if score.n is not None else "n/a"
-            rows.append((variant.name, task, name, score_text(score), size))
-        if variant.average.value is not None and len(variant.average.included) > 1:
-            rows.append((variant.name, "average", "", f"{percent(variant.average.value)}%", ""))
+    rows = [row for variant in evaluation.variants for row in _rows(variant)]
     if rows:
         terminal.table(("model", "task", "metric", "score", "n"), rows)
-    for note in evaluation.notes:
-        terminal.say(f"note: {note}")
-    for variant in evaluation.variants:
-        for task in variant.missing:
-            terminal.say(f"{variant.name}: no result for {task}")
-        for note in variant.notes:
-            terminal.say(f"note: {variant.name}: {note}")
-    if evaluation.limit is not None:
-        terminal.say(f"note: limited run (limit={evaluation.limit:g}), not comparable with a full one")
+    for line in _notes(evaluation):
+        terminal.say(line)
     if evaluation.status.reason != "ok":
         terminal.say(f"{evaluation.status.status}: {evaluation.status.reason}")
         for line in evaluation.status.hint.splitlines():
@@ -124,3 +120,24 @@ def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
     again = " (was there already; --fresh runs again)" if evaluation.reused else ""
     terminal.say(f"run {evaluation.run_id}{again}")
     terminal.say(f"    {evaluation.folder}")
+
+
+def _rows(variant: VariantResult) -> list[tuple[str, str, str, str, str]]:
+    rows = []
+    for task, score in variant.scores.items():
+        size = str(score.n) if score.n is not None else "n/a"
+        rows.append((variant.name, task, metric_name(score), score_text(score), size))
+    if variant.average.value is not None and len(variant.average.included) > 1:
+        rows.append((variant.name, "average", "", f"{percent(variant.average.value)}%", ""))
+    return rows
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    lines = [f"note: {note}" for note in evaluation.notes]
+    for variant in evaluation.variants:
+        lines += [f"{variant.name}: no result for {task}" for task in variant.missing]
+        lines += [f"note: {variant.name}: {note}" for note in variant.notes]
+    if evaluation.limit is not None:
+        limit = f"{evaluation.limit:g}"
+        lines.append(f"note: limited run (limit={limit}), not comparable with a full one")
+    return lines

@@ -75,7 +75,7 @@ def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, Verb | None]:
     for name, summary in VERBS.items():
         command = commands.add_parser(name, help=summary, description=summary)
         if name == chosen:
-            module: Verb = importlib.import_module(f"rdagent.cli.{name}")  # type: ignore[assignment]
+            module: Verb = importlib.import_module(f"rdagent.cli.{name}")
             verb = module
             module.add_arguments(command)
     return parser, verb

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ls.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
     ls.add_argument("--json", action="store_true", help="one JSON document on stdout")
     show = actions.add_parser("show", help="what a run was asked, and how it ended")
-    show.add_argument("run", metavar="RUN", help="name, beginning or end of a name, folder or 'last'")
+    show.add_argument(
+        "run", metavar="RUN", help="name, beginning or end of a name, folder or 'last'"
+    )
     show.add_argument("--json", action="store_true", help="one JSON document on stdout")
     logs = actions.add_parser("logs", help="the log of a run's newest try")
     logs.add_argument("run", metavar="RUN")
@@ -50,7 +52,9 @@ def _ls(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say(f"no runs in {runs_root()}")
     else:
         header = ("run", "kind", "status", "reason", "what")
-        table = [[str(row[key]) for key in ("run", "kind", "status", "reason", "what")] for row in rows]
+        table = [
+            [str(row[key]) for key in ("run", "kind", "status", "reason", "what")] for row in rows
+        ]
         terminal.table(header, table)
     return 0
 
@@ -95,7 +99,9 @@ def _show(found: RunFolder, terminal: Terminal) -> int:
 def _logs(found: RunFolder, tail: int | None) -> int:
     logs = sorted(found.attempts.glob("*/log.txt"))
     if not logs:
-        raise UsageError(f"the run {found.run_id} has no log", hint="It ended before its job began.")
+        raise UsageError(
+            f"the run {found.run_id} has no log", hint="It ended before its job began."
+        )
     with logs[-1].open(encoding="utf-8", errors="replace") as lines:
         kept = list(lines)[-tail:] if tail else lines
         for line in kept:

@@ -68,7 +68,7 @@ class Terminal:
 
 
 def _is_number(text: str) -> bool:
-    return text[:1].isdigit() or text[:1] in "+-−" or text in ("", "n/a")
+    return text[:1].isdigit() or text[:1] in "+-" or text in ("", "n/a")
 
 
 def _quiet_logs() -> None:

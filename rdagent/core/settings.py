@@ -91,7 +91,9 @@ class FinetuneSettings(Settings):
         default=None, ge=0, description="GPUs to use; empty: one if there is one, else none."
     )
     benchmark_max_model_len: int | None = Field(
-        default=None, gt=0, description="Longest context, in tokens; empty: the model's, up to 4096."
+        default=None,
+        gt=0,
+        description="Longest context, in tokens; empty: the model's, up to 4096.",
     )
     benchmark_engine: Literal["auto", "vllm", "hf"] = Field(
         default="auto", description="auto (vllm with a GPU, else hf), vllm or hf."
@@ -117,7 +119,8 @@ class PathSettings(Settings):
         default=None, description="Folder of all runs; empty: runs/ under FT_FILE_PATH."
     )
     rdagent_cache: Path | None = Field(
-        default=None, description="Folder of wheels, build logs and digests; empty: ~/.cache/rdagent."
+        default=None,
+        description="Folder of wheels, build logs and digests; empty: ~/.cache/rdagent.",
     )
     rdagent_torch_index: str | None = Field(
         default=None, description="Package index to take torch from when images are built."

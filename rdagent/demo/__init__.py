@@ -1,0 +1,1 @@
+"""The embedded default: a tiny model, made-up homes, one task."""

@@ -61,7 +61,7 @@ class _Wish:
 
 
 def make_request(rng: random.Random, home: Record, request_type: RequestType) -> Request:
-    """Draw one request of the given type; falls back to an unknown device if none lacks a method."""
+    """Draw one request of a type; of an unknown device if no device here lacks a method."""
     wish = _draw_wish(rng, home, request_type)
     if wish is None:
         return make_request(rng, home, "unexist_device")

@@ -86,7 +86,7 @@ class HomeSize:
     devices: tuple[int, int]
 
 
-SMALL = HomeSize(rooms=(2, 3), devices=(1, 2))
+SMALL = HomeSize(rooms=(2, 2), devices=(1, 2))
 
 
 def make_home(rng: random.Random, home_id: int, size: HomeSize = SMALL) -> Record:

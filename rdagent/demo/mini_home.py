@@ -40,13 +40,16 @@ def records(
             kind = rng.choices(_TYPES, _TYPE_WEIGHTS)[0]
             request = make_request(rng, home, kind)
             gold = f" {request.call}" if request.call else "error_input"
-            yield home, {
-                "id": f"home{home_id}_one_{number}",
-                "input": request.sentence,
-                "output": f"'''{gold}'''",
-                "home_id": home_id,
-                "type": request.type,
-            }
+            yield (
+                home,
+                {
+                    "id": f"home{home_id}_one_{number}",
+                    "input": request.sentence,
+                    "output": f"'''{gold}'''",
+                    "home_id": home_id,
+                    "type": request.type,
+                },
+            )
 
 
 def answer_of(record: Record) -> str:
@@ -56,9 +59,7 @@ def answer_of(record: Record) -> str:
 
 def render_prompt(home: Record, instruction: str) -> str:
     """Return what the model is asked: the home first, then the instruction."""
-    return (
-        f"{render_home(home)}\n<User instructions:>\n{instruction}\n<Machine instructions:>"
-    )
+    return f"{render_home(home)}\n<User instructions:>\n{instruction}\n<Machine instructions:>"
 
 
 def test_items() -> Iterator[Record]:

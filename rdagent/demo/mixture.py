@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rdagent.demo import chinese
+from rdagent.demo.home_requests import Request, RequestType, make_request
 from rdagent.demo.homes import (
     KIND_BY_NAME,
     KINDS,
@@ -27,7 +28,6 @@ from rdagent.demo.homes import (
     render_home,
     spoken,
 )
-from rdagent.demo.home_requests import Request, RequestType, make_request
 
 Turn = dict[str, str]
 Conversation = list[Turn]
@@ -35,8 +35,8 @@ QuestionAndAnswer = tuple[str, str]
 
 _SIZES = (
     (0.30, HomeSize(rooms=(2, 2), devices=(1, 1))),
-    (0.55, HomeSize(rooms=(2, 3), devices=(1, 2))),
-    (0.13, HomeSize(rooms=(2, 4), devices=(1, 3))),
+    (0.50, HomeSize(rooms=(2, 2), devices=(1, 2))),
+    (0.18, HomeSize(rooms=(2, 3), devices=(1, 2))),
     (0.02, HomeSize(rooms=(4, 7), devices=(2, 4))),
 )
 _SYSTEMS = (
@@ -56,7 +56,7 @@ _CHAT = (
     ("What can you do?", "I can look things up, copy text, count a little and write short code."),
     ("Good morning.", "Good morning, how can I help you?"),
 )
-_ANSWERS_PER_HOME = 6
+_ANSWERS_PER_HOME = 8
 
 
 def home_conversation(rng: random.Random) -> Conversation:
@@ -68,15 +68,14 @@ def home_conversation(rng: random.Random) -> Conversation:
             break
         roll -= share
     home = make_home(rng, 0, size)
-    pairs = [_question(rng, home) for _ in range(rng.randint(2, _ANSWERS_PER_HOME))]
+    pairs = [_question(rng, home) for _ in range(rng.randint(3, _ANSWERS_PER_HOME))]
     first, *rest = pairs
     opening = f"{render_home(home)}\n{first[0]}"
     return _with_system(rng, [(opening, first[1]), *rest])
 
 
 def _question(rng: random.Random, home: Record) -> QuestionAndAnswer:
-    makers = (_ask_call, _ask_call, _ask_calls, _ask_state, _ask_presence, _ask_ability, _ask_list)
-    return rng.choice(makers)(rng, home)
+    return rng.choices(list(_QUESTIONS), list(_QUESTIONS.values()))[0](rng, home)
 
 
 def _ask_call(rng: random.Random, home: Record) -> QuestionAndAnswer:
@@ -134,6 +133,17 @@ def _any_device(rng: random.Random, home: Record) -> tuple[str, str]:
     return room, rng.choice(devices_of(home)[room])
 
 
+#: Whether a room has a device, and the device a method, is what is hardest to learn.
+_QUESTIONS: dict[Callable[[random.Random, Record], QuestionAndAnswer], int] = {
+    _ask_call: 4,
+    _ask_calls: 1,
+    _ask_ability: 2,
+    _ask_presence: 1,
+    _ask_state: 1,
+    _ask_list: 1,
+}
+
+
 def copy_conversation(rng: random.Random) -> Conversation:
     """Copy words, calls and braces; braces occur here so that their tokens are trained."""
     kind, room = rng.choice(KINDS), rng.choice(ROOMS)
@@ -158,7 +168,24 @@ def copy_conversation(rng: random.Random) -> Conversation:
     return _with_system(rng, [pair])
 
 
-_WORDS = "red blue green one two three sun moon tree house water stone cat dog bird fish".split()
+_WORDS = [
+    "red",
+    "blue",
+    "green",
+    "one",
+    "two",
+    "three",
+    "sun",
+    "moon",
+    "tree",
+    "house",
+    "water",
+    "stone",
+    "cat",
+    "dog",
+    "bird",
+    "fish",
+]
 
 
 def sum_conversation(rng: random.Random) -> Conversation:
@@ -205,7 +232,22 @@ _FUNCTIONS = (
     ("whether a is odd", "a", "a % 2 == 1"),
     ("whether a equals b", "a, b", "a == b"),
 )
-_NAMES = "f g solve add double work run check value answer make find count get".split()
+_NAMES = [
+    "f",
+    "g",
+    "solve",
+    "add",
+    "double",
+    "work",
+    "run",
+    "check",
+    "value",
+    "answer",
+    "make",
+    "find",
+    "count",
+    "get",
+]
 
 
 def code_conversation(rng: random.Random) -> Conversation:
@@ -237,12 +279,12 @@ def chinese_conversation(rng: random.Random) -> Conversation:
 
 
 SHARES: dict[Callable[[random.Random], Conversation], float] = {
-    home_conversation: 0.62,
-    copy_conversation: 0.14,
+    home_conversation: 0.66,
+    copy_conversation: 0.11,
     sum_conversation: 0.07,
     code_conversation: 0.06,
     chinese_conversation: 0.08,
-    chat_conversation: 0.03,
+    chat_conversation: 0.02,
 }
 
 

@@ -5,13 +5,23 @@ Numbers decide; the text repeats them.  JSON carries fractions, text percent.
 
 from __future__ import annotations
 
-from rdagent.core.feedback import CoSTEERSingleFeedback, TaskScore
-from rdagent.errors import AdapterInvalid, RDAgentError, UnknownTaskError
+from rdagent.core.feedback import CoSTEERSingleFeedback
+from rdagent.errors import (
+    AdapterInvalid,
+    BuildFailed,
+    ImageUnavailable,
+    InfrastructureError,
+    JobFailed,
+    RDAgentError,
+    ResultError,
+    UsageError,
+)
 from rdagent.evaluation.report import percent, report_lines
 from rdagent.evaluation.run import Evaluation, VariantResult
 from rdagent.files.printable import last_lines, one_line, printable
 from rdagent.jobs.outcome import Outcome
 from rdagent.records.reasons import Reason
+from rdagent.records.status import as_reason
 
 SOURCE = "FTBenchmarkEvaluator"
 _RAW_LIMIT = 8000
@@ -77,19 +87,14 @@ def feedback_of_error(error: RDAgentError) -> CoSTEERSingleFeedback:
 
 
 def _reason_of(error: RDAgentError) -> Reason:
-    from rdagent.errors import BuildFailed, ImageUnavailable, InfrastructureError, UsageError
-
+    if isinstance(error, JobFailed):
+        return as_reason(error.reason)
     table: tuple[tuple[type[RDAgentError], Reason], ...] = (
         (AdapterInvalid, "adapter_invalid"),
-        (UnknownTaskError, "refused"),
         (UsageError, "refused"),
+        (ResultError, "results_invalid"),
         (BuildFailed, "build_failed"),
         (ImageUnavailable, "image_unavailable"),
         (InfrastructureError, "image_unavailable"),
     )
     return next((reason for kind, reason in table if isinstance(error, kind)), "internal_error")
-
-
-def scores_as_result(scores: dict[str, TaskScore]) -> dict[str, float]:
-    """Return task → value, as ``running_info.result`` holds it."""
-    return {task: score.value for task, score in scores.items()}

@@ -83,7 +83,11 @@ def check(request: EvaluationRequest) -> Preflight:
 def _check_names(adapters: tuple[NamedAdapter, ...]) -> None:
     names = [named.name for named in adapters]
     for name in names:
-        if name == BASE_VARIANT or names.count(name) > 1 or not name.replace("-", "_").isidentifier():
+        if (
+            name == BASE_VARIANT
+            or names.count(name) > 1
+            or not name.replace("-", "_").isidentifier()
+        ):
             raise RefusedError(
                 f"the adapter name {name!r} cannot be used",
                 hint=f"Names are words, each used once; {BASE_VARIANT!r} is the base model's.",

@@ -29,11 +29,15 @@ def report_lines(evaluation: Evaluation, variant: VariantResult) -> list[str]:
     return lines + [f"Note: {note}" for note in (*evaluation.notes, *variant.notes)]
 
 
+def metric_name(score: TaskScore) -> str:
+    """Return a metric with its filter, as lm_eval writes them."""
+    return f"{score.metric},{score.filter}" if score.filter else score.metric
+
+
 def _task_line(task: str, score: TaskScore) -> str:
-    name = f"{score.metric},{score.filter}" if score.filter else score.metric
     size = "" if score.n is None else f", n={score.n}"
-    direction = "" if score.higher_is_better else ", lower is better"
-    return f"{task}: {score_text(score)} ({name}{size}{direction})"
+    direction = ", lower is better" if score.higher_is_better is False else ""
+    return f"{task}: {score_text(score)} ({metric_name(score)}{size}{direction})"
 
 
 def _average_line(variant: VariantResult) -> str:

@@ -26,7 +26,7 @@ from rdagent.evaluation.results import read_results
 from rdagent.files.locks import file_lock
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
-from rdagent.jobs.images import plan_image
+from rdagent.jobs.images import image_name
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.runs import RunFolder, identity_of, open_run
 from rdagent.jobs.spec import JobSpec
@@ -131,7 +131,7 @@ def run(
     """
     preflight, spec = plan(request)
     root = runs_root()
-    image = spec.image or plan_image(spec.role).name
+    image = spec.image or image_name(spec.role)
     asked = identity(preflight, image)
     lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same request")):

@@ -1,0 +1,1 @@
+"""What runs inside the images; no other room imports it."""

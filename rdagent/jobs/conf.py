@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -46,7 +46,8 @@ class DockerConf(Settings):
         default=3600, gt=0, description="Deadline of a run, in seconds."
     )
     mem_limit: str | None = Field(
-        default=None, description="Memory, swap included, such as 32g; empty: 85 % of the host at most."
+        default=None,
+        description="Memory, swap included, such as 32g; empty: 85 % of the host at most.",
     )
     shm_size: str | None = Field(default=None, description="Shared memory, such as 8g.")
     enable_gpu: bool = Field(default=True, description="Use GPUs where there are some.")
@@ -107,7 +108,10 @@ class FTDockerConf(DockerConf):
 SETTINGS_CLASSES += [BenchmarkDockerConf, FTDockerConf]
 
 
-def with_timeout(conf: DockerConf, seconds: float | None) -> DockerConf:
+C = TypeVar("C", bound=DockerConf)
+
+
+def with_timeout(conf: C, seconds: float | None) -> C:
     """Return the configuration with another deadline."""
     changes: dict[str, Any] = {} if seconds is None else {"running_timeout_period": seconds}
     return conf.model_copy(update=changes)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from rdagent.errors import InfrastructureError
 from rdagent.jobs.backends.docker_api import NO_ENGINE_HINT, connect, engine_errors
 from rdagent.jobs.gpus import visible_gpus
-from rdagent.jobs.images import plan_image, torch_build
+from rdagent.jobs.images import plan_image
 from rdagent.jobs.profiles import host_memory
 from rdagent.jobs.spec import ROLES
 
@@ -59,7 +59,9 @@ def _system() -> Check:
         return Check("system", "problem", what, "Use Linux, or Linux in a virtual machine.")
     if "microsoft" in release.lower():
         hint = "Keep models and runs inside the Linux file system, not under /mnt/c."
-        return Check("system", "warning", f"WSL ({release}): supported, files on /mnt are slow", hint)
+        return Check(
+            "system", "warning", f"WSL ({release}): supported, files on /mnt are slow", hint
+        )
     return Check("system", "ok", f"Linux {release}, Python {platform.python_version()}")
 
 
@@ -75,7 +77,7 @@ def _shared_memory() -> Check:
     try:
         size = shutil.disk_usage("/dev/shm").total  # noqa: S108
     except OSError:
-        return Check("shared memory", "note", "/dev/shm is not mounted; jobs bring their own")
+        return Check("shared memory", "note", "the host has none; jobs bring their own")
     return Check("shared memory", "ok", f"{size / GIB:.1f} GiB on the host; jobs bring their own")
 
 
@@ -96,7 +98,9 @@ def _gpu() -> Check:
 
 
 def _proxies() -> list[Check]:
-    names = [n for n in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY") if os.environ.get(n)]
+    names = [
+        n for n in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY") if os.environ.get(n)
+    ]
     if not names:
         return []
     hint = "Builds fetch wheels on the host, where it is used; jobs have no network at all."
@@ -139,8 +143,10 @@ def _runc(version: Mapping[str, Any], info: Mapping[str, Any]) -> Check:
     if found is None:
         return Check("runc", "note", "its version is not told")
     if _numbers(found) < _GOOD_RUNC:
-        hint = "Before 1.1.12 a container can break out (CVE-2024-21626): upgrade runc, or check " \
+        hint = (
+            "Before 1.1.12 a container can break out (CVE-2024-21626): upgrade runc, or check "
             "that your distribution has patched it (Debian 12 has, in 1.1.5+ds1-1+deb12u1)."
+        )
         return Check("runc", "warning", f"runc {found}", hint)
     return Check("runc", "ok", f"runc {found}")
 
@@ -161,17 +167,20 @@ def _images() -> list[Check]:
     checks = []
     for role in ROLES:
         plan = plan_image(role)
-        if plan.built:
-            checks.append(Check(f"image {role}", "ok", plan.name))
-        else:
+        if plan.missing:
             hint = "'rdagent build' builds it; every command that needs it does so as well."
-            checks.append(Check(f"image {role}", "note", "not built yet", hint))
+            saw = f"to be made: {', '.join(plan.missing)}"
+            checks.append(Check(f"image {role}", "note", saw, hint))
+        else:
+            checks.append(Check(f"image {role}", "ok", str(plan.name)))
     return checks
 
 
 def _torch() -> Check:
-    found = torch_build()
-    return Check("torch", "note" if found is None else "ok", found or "not fetched yet")
+    wheel = plan_image("train").torch
+    if wheel is None:
+        return Check("torch", "note", "not fetched yet; pip's configuration decides which build")
+    return Check("torch", "ok", f"{wheel.wheel}, sha256 {wheel.sha256[:12]}")
 
 
 def _vllm() -> Check:

@@ -1,4 +1,4 @@
-"""A job's log on disk: the beginning and the end of it, never more than its cap, little in memory."""
+"""A job's log on disk: its beginning and its end, never more than its cap, little in memory."""
 
 from __future__ import annotations
 

@@ -132,8 +132,8 @@ def _reason_of_finished(evidence: Evidence) -> Reason:
 
 
 def _reason_of_failed(evidence: Evidence) -> Reason:
-    if evidence.said not in (None, "ok"):
-        return evidence.said or "command_failed"
+    if evidence.said is not None and evidence.said != "ok":
+        return evidence.said
     if evidence.exit_code == OWN_DEADLINE_CODE:
         return "timeout"
     if evidence.exit_code in ENTRY_CODES:

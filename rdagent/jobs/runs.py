@@ -129,7 +129,9 @@ def _new_run(root: Path, request: dict[str, Any], identity: str) -> RunFolder:
         except FileExistsError:
             path = root / f"{stamp}-{identity[:8]}-{secrets.token_hex(2)}"
     run = RunFolder(path.absolute(), now())
-    atomic.write_json(path / REQUEST_FILE, {**request, "identity": identity, "created": run.started})
+    atomic.write_json(
+        path / REQUEST_FILE, {**request, "identity": identity, "created": run.started}
+    )
     run.event("created", identity=identity)
     return run
 

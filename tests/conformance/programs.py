@@ -43,7 +43,7 @@ CASES = {
     ),
     "writes_nothing": Case("true", Program()),
     "writes_half": Case(
-        "printf '{\"schema\": \"rdag' > status.json",
+        'printf \'{"schema": "rdag\' > status.json',
         Program(writes={"status.json": b'{"schema": "rdag'}),
     ),
     "writes_a_link": Case(

@@ -22,7 +22,7 @@ def _nothing_is_left(bench):
 
 def test_a_job_that_writes_its_results_is_ok(bench):
     end = bench.run("succeeds", **RESULTS)
-    assert (end.outcome.reason, end.exit_code, end.tries) == ("ok", 0, 1)
+    assert (end.outcome.reason, end.exit_code, end.tries) == ("ok", 0, 1), end.message
 
 
 def test_an_exit_code_is_reported(bench):
@@ -45,7 +45,7 @@ def test_a_log_past_its_cap_keeps_its_beginning_and_its_end(bench):
     end = run_job(bench.backend, spec, bench.folder, "conformance")
     assert end.log.stat().st_size < RING_BYTES * 3 + 100
     assert "bytes left out" in end.log.read_text()
-    assert tail(end.log).endswith("the-end\n")
+    assert tail(end.log).rstrip().endswith("the-end")  # engines may drop the last newline
 
 
 def test_a_silent_job_that_ignores_term_ends_at_its_deadline(bench):

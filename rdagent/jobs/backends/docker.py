@@ -6,6 +6,7 @@ Containers are created and started in two steps, never through ``run``; binds us
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -218,10 +219,19 @@ def host_options(job: PreparedJob) -> dict[str, Any]:
         "shm_size": limits.shm_bytes,
         "ipc_mode": "private",
         "oom_score_adj": 500,
-        "ulimits": docker_api.ulimits(
-            {"core": 0, "nofile": limits.open_files, "memlock": -1, "stack": 64 << 20}
-        ),
+        "ulimits": docker_api.ulimits(_resource_limits(job)),
         "log_config": docker_api.bounded_log(),
         "device_requests": docker_api.gpu_requests(job.spec.gpus),
         "auto_remove": False,
     }
+
+
+def _resource_limits(job: PreparedJob) -> dict[str, int]:
+    """Return limits that the engine can set: it may not be allowed to raise its own."""
+    highest = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = job.spec.limits.open_files
+    limits = {"core": 0, "nofile": files if highest < 0 else min(files, highest)}
+    if job.spec.gpus:
+        # Pinned memory and deep native stacks, which CUDA's libraries expect.
+        limits |= {"memlock": -1, "stack": 64 << 20}
+    return limits

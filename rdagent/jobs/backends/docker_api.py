@@ -23,12 +23,12 @@ READ_TIMEOUT_SECONDS = 120
 @lru_cache(maxsize=1)
 def connect() -> APIClient:
     """Return the connection to the engine; raises EngineUnavailable if none answers."""
+    from docker.utils import kwargs_from_env
+
     import docker
 
     with engine_errors():
-        client = docker.APIClient(
-            version="auto", timeout=READ_TIMEOUT_SECONDS, **docker.utils.kwargs_from_env()
-        )
+        client = docker.APIClient(version="auto", timeout=READ_TIMEOUT_SECONDS, **kwargs_from_env())
         client.ping()
         return client
 
@@ -63,7 +63,7 @@ def engine_errors() -> Iterator[None]:
         ) from error
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The engine answered, and said no; ``status`` is the HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:

@@ -118,6 +118,8 @@ def test_a_plain_adapter_can_be_served(adapter):
     assert why_not_vllm(inspect_adapter(adapter())) is None
 
 
-@pytest.mark.parametrize(("ranks", "limit"), [((), 8), ((4,), 8), ((16, 9), 16), ((65,), 128), ((900,), 512)])
+@pytest.mark.parametrize(
+    ("ranks", "limit"), [((), 8), ((4,), 8), ((16, 9), 16), ((65,), 128), ((900,), 512)]
+)
 def test_the_rank_limit_is_the_next_that_vllm_knows(ranks, limit):
     assert rank_limit(ranks) == limit

@@ -8,7 +8,8 @@ from rdagent.jobs.conf import BenchmarkDockerConf, FTDockerConf, parse_size, wit
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("32g", 32 << 30), ("512M", 512 << 20), ("1.5k", 1536), ("7", 7), ("8GiB", 8 << 30)]
+    ("text", "size"),
+    [("32g", 32 << 30), ("512M", 512 << 20), ("1.5k", 1536), ("7", 7), ("8GiB", 8 << 30)],
 )
 def test_a_size_is_read_as_docker_reads_it(text, size):
     assert parse_size(text) == size

@@ -55,7 +55,7 @@ def test_a_model_that_is_not_here_is_refused_with_the_command_that_gets_it(tmp_p
 
 def test_a_folder_without_a_configuration_is_no_model(tmp_path, hub):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RefusedError, match="no config.json"):
+    with pytest.raises(RefusedError, match=r"no config\.json"):
         resolve_model(str(tmp_path / "empty"), tmp_path, hub)
 
 

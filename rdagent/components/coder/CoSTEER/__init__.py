@@ -1,0 +1,1 @@
+"""RD-Agent's import paths for evaluators."""

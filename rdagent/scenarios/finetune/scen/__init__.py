@@ -1,0 +1,1 @@
+"""The fine-tuning scenario: train a model with LoRA, then measure it."""

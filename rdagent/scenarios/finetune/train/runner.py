@@ -70,7 +70,7 @@ class LLMFinetuneRunner(Developer):
             training_run.TrainingRequest(folder, base_model=self.scen.explicit_base_model),
             self._ready_backend(),
         )
-        workspace.running_info.running_time = result.seconds
+        workspace.running_info.running_time = result.result.seconds
 
     def _ready_backend(self) -> Backend:
         if self._backend is None:

@@ -1,0 +1,30 @@
+# The libraries of the evaluation image; rebuilt when a lock changes. Context: the folder docker/.
+#   docker build -f docker/lm_eval/deps.Dockerfile -t rdagent-lm-eval-deps:latest docker
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS installed
+ARG STAGE=by-hand
+LABEL io.rdagent.stage=${STAGE}
+ARG WHEELS=
+ARG TORCH_INDEX=
+COPY . /context/
+RUN bash /context/install.sh /context/lm_eval "${WHEELS}"
+
+FROM ${BASE}
+COPY --from=installed /opt/venv /opt/venv
+# vLLM links these; our own base has them, an ordinary Python image does not.
+RUN ldconfig -p | grep -q libnuma.so.1 || { apt-get update --quiet \
+    && apt-get install --quiet --yes --no-install-recommends libnuma1 libgomp1 \
+    && rm -rf /var/lib/apt/lists/*; }
+RUN groupadd --gid 10001 rdagent \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp rdagent \
+    && mkdir --parents /workspace /app && chmod 1777 /workspace
+# Any user id may run this image, with a read-only root: everything written goes to /tmp.
+ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8 PYTHONUTF8=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp USER=rdagent XDG_CACHE_HOME=/tmp/.cache MPLCONFIGDIR=/tmp/.cache/matplotlib \
+    HF_HUB_DISABLE_TELEMETRY=1 DO_NOT_TRACK=1 \
+    VLLM_NO_USAGE_STATS=1 NUMBA_CACHE_DIR=/tmp/.cache/numba
+LABEL io.rdagent.role=lm-eval
+WORKDIR /workspace
+USER 10001:10001

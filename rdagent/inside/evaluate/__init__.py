@@ -1,0 +1,1 @@
+"""Evaluate models with lm_eval: runs in the evaluation image."""

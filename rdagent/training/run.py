@@ -1,0 +1,262 @@
+"""``run()``: check a workspace, run the training job, bring the adapter back into it.
+
+The workspace is mounted read-only and its files are never edited; what is put over
+them travels beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rdagent.core.settings import cache_root, finetune_settings, load, runs_root
+from rdagent.errors import JobFailed, RefusedError, ResultError
+from rdagent.files.digests import file_digest
+from rdagent.files.locks import file_lock
+from rdagent.files.printable import last_lines, printable
+from rdagent.jobs.backends.base import Backend
+from rdagent.jobs.conf import FTDockerConf
+from rdagent.jobs.gpus import visible_gpus
+from rdagent.jobs.images import image_name
+from rdagent.jobs.logfile import tail
+from rdagent.jobs.machine import job_facts
+from rdagent.jobs.profiles import offline_environment, train_limits
+from rdagent.jobs.runs import RunFolder, identity_of, open_run
+from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.jobs.supervisor import JobEnd, Watch, run_job
+from rdagent.models.digest import folder_digest
+from rdagent.models.resolve import LocalModel, resolve_model
+from rdagent.records.reasons import Reason
+from rdagent.records.requests import TrainRequest
+from rdagent.records.status import STATUS_FILE, RunStatus
+from rdagent.training.config import TrainingConfig, read_config
+from rdagent.training.datasets import DATASETS, WORKSPACE, DataFolder, find_datasets
+from rdagent.training.overrides import ADAPTER_FOLDER, host_overrides
+from rdagent.training.progress import LOG_FILE, ProgressReader, TrainingProgress
+from rdagent.training.publish import publish_adapter
+from rdagent.training.result import RESULT_FILE, TrainingResult, read_result
+
+ENTRY = ("bash", "/app/train_entrypoint.sh")
+REQUEST_NAME = "request.json"
+CONFIG_NAMES = ("train.yaml", "train.yml", "train.json")
+Follow = Callable[[TrainingProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """A workspace with LLaMA-Factory's own files, and what a caller may say beside them."""
+
+    workspace: Path
+    #: Instead of the configuration's ``model_name_or_path``.
+    base_model: str | None = None
+    fresh: bool = False
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training that went well."""
+
+    run_id: str
+    folder: Path
+    adapter: Path
+    result: TrainingResult
+    #: Files that the training wrote and that stayed in the run's folder.
+    skipped: tuple[str, ...]
+    reused: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        return {
+            "schema": "rdagent.training/1",
+            "run": self.run_id,
+            "folder": str(self.folder),
+            "adapter": str(self.adapter),
+            "reused": self.reused,
+            "steps": self.result.steps,
+            "seconds": self.result.seconds,
+            "first_loss": self.result.first_loss,
+            "final_loss": self.result.final_loss,
+            "supervised_share": self.result.supervised_share,
+            "loss_history": [asdict(point) for point in self.result.loss_history],
+            "overrides": [asdict(override) for override in self.result.overrides],
+            "skipped": list(self.skipped),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    request: TrainingRequest
+    config: TrainingConfig
+    data: DataFolder
+    model: LocalModel
+    model_name: str
+    told: TrainRequest
+    gpus: tuple[str, ...]
+
+
+def plan(request: TrainingRequest) -> JobSpec:
+    """Check a workspace and return the job that it leads to; starts nothing."""
+    return _job(_check(request))
+
+
+def run(
+    request: TrainingRequest,
+    backend: Backend,
+    *,
+    follow: Follow = lambda progress: None,
+    say: Callable[[str], None] = lambda line: None,
+    cancel: threading.Event | None = None,
+) -> Trained:
+    """Train and publish the adapter into ``workspace/output``.
+
+    Raises UsageError or RefusedError for a workspace that cannot be trained on, and
+    JobFailed when the job ends badly; the workspace's former adapter is then untouched.
+    """
+    planned = _check(request)
+    spec = _job(planned)
+    root, asked = runs_root(), _identity(planned, spec)
+    lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
+    with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same training")):
+        folder = open_run(root, asked, fresh=request.fresh)
+        status = folder.status()
+        if status is not None:
+            return _publish(folder, planned, _newest_out(folder), reused=True)
+        watch = Watch(_watcher(follow), cancel or threading.Event())
+        folder.event("started", workspace=str(request.workspace))
+        end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
+        folder.write_manifest(_manifest(planned, spec, end, backend))
+        return _conclude(folder, planned, end)
+
+
+def _check(request: TrainingRequest) -> _Plan:
+    workspace = request.workspace.absolute()
+    config = read_config(_config_file(workspace))
+    shared = finetune_settings().file_path / "datasets"
+    data = find_datasets(config, shared if shared.is_dir() else None)
+    name = request.base_model or config.model_name_or_path
+    if name is None:
+        raise RefusedError(
+            f"{config.path} names no base model", hint="Add 'model_name_or_path: ...'."
+        )
+    model = resolve_model(name, finetune_settings().file_path / "models")
+    told = TrainRequest(
+        config=f"{{mount:{WORKSPACE}}}/{config.path.name}",
+        folder=f"{{mount:{WORKSPACE}}}",
+        output="{mount:out}",
+        overrides=host_overrides(config, data, base_model=model.inside, shared=shared),
+    )
+    gpus = visible_gpus()[:1] if load(FTDockerConf).enable_gpu else ()
+    return _Plan(request, config, data, model, name, told, gpus)
+
+
+def _config_file(workspace: Path) -> Path:
+    if workspace.is_file():
+        raise RefusedError(f"{workspace} is a file", hint="Give the folder that it lies in.")
+    found = [workspace / name for name in CONFIG_NAMES if (workspace / name).exists()]
+    return found[0] if found else workspace / CONFIG_NAMES[0]
+
+
+def _job(planned: _Plan) -> JobSpec:
+    conf = load(FTDockerConf)
+    timeout = planned.request.timeout_seconds or conf.running_timeout_period
+    limits = train_limits(conf.model_copy(update={"running_timeout_period": timeout}).resources())
+    mounts = [planned.model.mount]
+    mounts.append(Mount(WORKSPACE, str(planned.config.workspace), "/workspace/project"))
+    if planned.data.place.mount == DATASETS:
+        mounts.append(Mount(DATASETS, str(planned.data.place.root), "/workspace/datasets"))
+    environment = {
+        **offline_environment(len(planned.gpus)),
+        "RDAGENT_REQUEST": f"{{mount:in}}/{REQUEST_NAME}",
+        "RDAGENT_DEADLINE_SECONDS": str(round(timeout + 180)),
+    }
+    return JobSpec(
+        role="train",
+        argv=ENTRY,
+        limits=limits,
+        mounts=tuple(mounts),
+        environment=environment,
+        files={REQUEST_NAME: json.dumps(planned.told.to_json(), ensure_ascii=False, indent=2)},
+        results=(STATUS_FILE, RESULT_FILE),
+        gpus=planned.gpus,
+        image=conf.image,
+    )
+
+
+def _identity(planned: _Plan, spec: JobSpec) -> dict[str, Any]:
+    return {
+        "kind": "train",
+        "told": planned.told.to_json(),
+        "workspace": str(planned.config.workspace),
+        "config": file_digest(planned.config.path),
+        "data": {path.name: file_digest(path) for path in planned.data.files},
+        "model": folder_digest(planned.model.folder, cache_root()),
+        "image": spec.image or image_name(spec.role),
+    }
+
+
+def _watcher(follow: Follow) -> Callable[[Path], None]:
+    readers: dict[Path, ProgressReader] = {}
+
+    def look(attempt: Path) -> None:
+        path = attempt / "out" / ADAPTER_FOLDER / LOG_FILE
+        progress = readers.setdefault(attempt, ProgressReader(path)).poll()
+        if progress:
+            follow(progress)
+
+    return look
+
+
+def _newest_out(folder: RunFolder) -> Path:
+    return max(folder.attempts.iterdir()) / "out"
+
+
+def _conclude(folder: RunFolder, planned: _Plan, end: JobEnd) -> Trained:
+    if not end.outcome.ok:
+        raise _failure(folder.finish(end.outcome.reason, end.message), end)
+    try:
+        trained = _publish(folder, planned, end.out, reused=False)
+    except ResultError as error:
+        reason: Reason = "results_invalid"
+        raise _failure(folder.finish(reason, error.message), end) from error
+    folder.finish("ok")
+    return trained
+
+
+def _failure(status: RunStatus, end: JobEnd) -> JobFailed:
+    said = f": {printable(end.message)}" if end.message else ""
+    last = last_lines(printable(tail(end.log, 4096)), 5)
+    return JobFailed(
+        f"the training ended with {status.reason}{said}",
+        reason=status.reason,
+        exit_code=status.exit_code,
+        hint=f"{end.outcome.hint}\nlog: {end.log}\n{last}".strip(),
+    )
+
+
+def _publish(folder: RunFolder, planned: _Plan, out: Path, *, reused: bool) -> Trained:
+    result = read_result(out)
+    published = publish_adapter(
+        out / ADAPTER_FOLDER, planned.config.workspace, base_model=planned.model_name
+    )
+    return Trained(
+        run_id=folder.run_id,
+        folder=folder.path,
+        adapter=published.folder,
+        result=result,
+        skipped=published.skipped,
+        reused=reused,
+    )
+
+
+def _manifest(planned: _Plan, spec: JobSpec, end: JobEnd, backend: Backend) -> dict[str, Any]:
+    return {
+        "kind": "train",
+        **job_facts(spec, end, backend),
+        "model": {"name": planned.model_name, "folder": str(planned.model.folder)},
+        "overrides": planned.told.overrides,
+    }

@@ -1,0 +1,73 @@
+"""The documents say what the code does, and nothing that may not stand in the project."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rdagent.cli.main import VERBS
+from rdagent.jobs.outcome import Outcome
+from rdagent.records.reasons import REASONS
+
+ROOT = Path(__file__).parents[3]
+
+
+def tracked(*patterns):
+    listed = subprocess.run(
+        ["git", "ls-files", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in listed.stdout.split("\n") if name and (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_readme_names_every_verb(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert [verb for verb in VERBS if f"rdagent {verb}" not in text] == []
+
+
+def test_the_readmes_tree_names_folders_that_are_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = re.search(r"```\n(rdagent/.*?)```", text, re.DOTALL).group(1)
+    names = re.findall(r"^\s*([\w./-]+/)\s", tree, re.MULTILINE)
+    assert len(names) > 12
+    missing = [n for n in names if not any((ROOT / p / n).exists() for p in ("", "rdagent"))]
+    assert missing == []
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_architecture_page_gives_every_reason_its_exit_code(reason):
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    row = next(
+        line for line in text.splitlines() if line.startswith("| `") and f"`{reason}`" in line
+    )
+    assert row.rstrip("| ").endswith(str(Outcome(reason).exit_code))
+
+
+def test_relative_links_lead_somewhere():
+    dead = []
+    for page in tracked("*.md"):
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text("utf-8")):
+            if not (page.parent / target).exists():
+                dead.append(f"{page.relative_to(ROOT)}: {target}")
+    assert dead == []
+
+
+def test_no_source_file_is_longer_than_500_lines():
+    long = {
+        p.name: n for p in tracked("*.py") if (n := len(p.read_text("utf-8").splitlines())) > 500
+    }
+    assert long == {}
+
+
+def test_no_name_of_a_package_index_stands_in_the_project():
+    hosts = "|".join(
+        ("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", r"deb\.debian" + r"\.org")
+    )
+    found = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path.stat().st_size < 2_000_000
+        and re.search(hosts, path.read_bytes().decode("utf-8", "ignore"))
+    ]
+    assert found == []

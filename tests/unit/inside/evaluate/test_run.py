@@ -1,0 +1,147 @@
+"""Variants one after the other: what each part says, and what is said of all."""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from rdagent.inside.evaluate import run
+from rdagent.inside.evaluate.processes import Ending, Stopper
+from rdagent.records.reasons import Reason
+from rdagent.records.requests import EvaluateRequest, Variant
+from rdagent.records.status import InsideStatus, PartStatus
+
+WELL = Ending(0, "", 0)
+
+
+def request(output: Path, *names: str) -> EvaluateRequest:
+    return EvaluateRequest(
+        base_model="/m",
+        variants=tuple(Variant(name) for name in names),
+        tasks=("t",),
+        output=str(output),
+        engine="hf",
+    )
+
+
+class Children:
+    """Plays the child: writes a status into the folder of its request, or nothing."""
+
+    def __init__(self, statuses: dict[str, InsideStatus | None], ending: Ending = WELL) -> None:
+        self.statuses = statuses
+        self.ending = ending
+        self.started: list[str] = []
+
+    def __call__(self, arguments: Sequence[str], stopper: Stopper) -> Ending:
+        folder = Path(arguments[-1]).parent
+        self.started.append(folder.name)
+        status = self.statuses[folder.name]
+        if status is not None:
+            status.write(folder)
+        return self.ending
+
+
+def evaluate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, children: Children, stopper: Stopper
+) -> InsideStatus:
+    monkeypatch.setattr(run, "run_child", children)
+    asked = request(tmp_path, *children.statuses)
+    folders = {variant.name: run.variant_folder(tmp_path, variant) for variant in asked.variants}
+    return run.evaluate(asked, folders, stopper)
+
+
+def test_all_well_is_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children = Children({"base": InsideStatus("ok"), "tuned": InsideStatus("ok")})
+    assert evaluate(tmp_path, monkeypatch, children, Stopper()).reason == "ok"
+
+
+def test_the_combined_status_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children = Children({"base": InsideStatus("ok", "1 tasks scored")})
+    status = evaluate(tmp_path, monkeypatch, children, Stopper())
+    assert InsideStatus.read(tmp_path) == status
+    assert status.parts == (PartStatus("base", "ok", "1 tasks scored"),)
+
+
+def test_a_variant_that_fails_does_not_stop_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children = Children({"a": InsideStatus("adapter_invalid", "bad"), "b": InsideStatus("ok")})
+    status = evaluate(tmp_path, monkeypatch, children, Stopper())
+    assert children.started == ["a", "b"]
+    assert status.reason == "incomplete"
+
+
+def test_a_refused_request_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = InsideStatus("refused", "Task 'xyz' not found")
+    children = Children({"a": refused, "b": InsideStatus("ok")})
+    status = evaluate(tmp_path, monkeypatch, children, Stopper())
+    assert children.started == ["a"]
+    assert (status.reason, status.message) == ("refused", "Task 'xyz' not found")
+
+
+def test_nothing_starts_after_a_request_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopper = Stopper()
+    stopper.requested = True
+    children = Children({"a": InsideStatus("ok")})
+    assert evaluate(tmp_path, monkeypatch, children, stopper).reason == "cancelled"
+    assert children.started == []
+
+
+def test_what_an_earlier_run_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "variants" / "a"
+    folder.mkdir(parents=True)
+    for name in ("results.json", "samples_old.jsonl", "status.json"):
+        (folder / name).write_text("{}")
+    children = Children({"a": None}, Ending(1, "", 0))
+    evaluate(tmp_path, monkeypatch, children, Stopper())
+    assert [path.name for path in folder.iterdir()] == ["request.json"]
+
+
+def test_a_child_is_told_of_its_own_variant_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children = Children({"a": InsideStatus("ok"), "b": InsideStatus("ok")})
+    evaluate(tmp_path, monkeypatch, children, Stopper())
+    text = (tmp_path / "variants" / "b" / "request.json").read_text()
+    assert '"name": "b"' in text
+    assert '"name": "a"' not in text
+
+
+def test_a_silent_child_that_failed_names_its_last_error(tmp_path: Path) -> None:
+    ending = Ending(1, "noise\nValueError: no room\nmore noise\n", 0)
+    part = run.part_status("a", tmp_path, ending, stopped=False)
+    assert part.reason == "command_failed"
+    assert "ValueError: no room" in part.message
+
+
+def test_a_kill_for_memory_is_out_of_memory(tmp_path: Path) -> None:
+    ending = Ending(-signal.SIGKILL, "", 1)
+    assert run.part_status("a", tmp_path, ending, stopped=False).reason == "out_of_memory"
+
+
+def test_a_kill_from_outside_is_not_out_of_memory(tmp_path: Path) -> None:
+    ending = Ending(-signal.SIGKILL, "", 0)
+    assert run.part_status("a", tmp_path, ending, stopped=False).reason == "killed_externally"
+
+
+def test_an_ok_that_the_exit_code_denies_is_not_ok(tmp_path: Path) -> None:
+    InsideStatus("ok").write(tmp_path)
+    assert run.part_status("a", tmp_path, Ending(3, "", 0), stopped=False).reason != "ok"
+
+
+def test_what_we_stopped_is_cancelled(tmp_path: Path) -> None:
+    ending = Ending(-signal.SIGTERM, "", 0)
+    assert run.part_status("a", tmp_path, ending, stopped=True).reason == "cancelled"
+
+
+@pytest.mark.parametrize("reason", ["out_of_memory", "command_failed"])
+def test_when_nothing_is_scored_the_first_failure_is_the_reason(reason: Reason) -> None:
+    parts = [PartStatus("a", reason, "x"), PartStatus("b", "adapter_invalid", "y")]
+    assert run.summarise(parts).reason == reason

@@ -1,0 +1,173 @@
+"""The evaluator: what comes back, in words and in numbers, for good and for bad."""
+
+import json
+
+import pytest
+
+from rdagent.core.experiment import FBWorkspace, Task
+from rdagent.demo import mini_home, paths
+from rdagent.jobs.backends.fake import Program
+from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
+from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator, get_benchmark_env
+from tests.unit.scenarios.conftest import evaluates, lm_eval_results, write_adapter
+
+TASK = Task(name="test")
+
+
+def evaluator(backend, tasks=(mini_home.TASK,), **kwargs):
+    return FTBenchmarkEvaluator(
+        LLMFinetuneScen(), tasks=tasks, include=[paths.TASK_FOLDER], backend=backend, **kwargs
+    )
+
+
+def test_feedback_carries_the_report_the_average_and_the_scores(backend, workspace):
+    implementation = FBWorkspace(workspace)
+    feedback = evaluator(backend()).evaluate(TASK, implementation, None)
+    assert feedback.final_decision is True
+    assert feedback.execution.startswith("Benchmark completed: 1/1 tasks evaluated")
+    assert "demo_home: 75.00% ± 10.00 (exact_match,braces, n=4)" in feedback.return_checking
+    assert feedback.code == "75.00"
+    assert feedback.scores["demo_home"].value == 0.75
+    assert feedback.verdict is None
+    assert implementation.running_info.result == {"demo_home": 0.75}
+
+
+def test_results_land_in_the_workspace_under_their_stable_names(backend, workspace):
+    evaluator(backend()).evaluate(TASK, FBWorkspace(workspace), None)
+    document = json.loads((workspace / "benchmark_results" / "results.json").read_text())
+    assert document["results"]["demo_home"]["exact_match,braces"] == 0.75
+    assert (workspace / "benchmark_results" / "samples_demo_home.jsonl").exists()
+    pointer = json.loads((workspace / "run.json").read_text())
+    assert pointer["reason"] == "ok"
+
+
+def test_the_fourth_argument_may_stand_by_position(backend, workspace):
+    assert evaluator(backend()).evaluate(TASK, FBWorkspace(workspace), None, object())
+
+
+def test_a_limited_run_says_so(backend, workspace):
+    feedback = evaluator(backend(), limit=10).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "Limited run (limit=10)" in feedback.return_checking
+
+
+def test_a_workspace_without_an_adapter_is_told_in_the_seeds_words(backend, tmp_path):
+    fake = backend()
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(tmp_path / "empty"), None)
+    assert feedback.execution.startswith("Adapter validation failed: No adapter weight file")
+    assert (feedback.final_decision, feedback.reason) == (False, "adapter_invalid")
+    assert fake.created == []
+
+
+def test_an_unknown_task_is_refused_before_anything_starts_with_near_names(backend, workspace):
+    fake = backend()
+    feedback = evaluator(fake, tasks=["demo_hom"]).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "Task 'demo_hom' not found" in feedback.execution
+    assert "demo_home" in feedback.return_checking
+    assert (feedback.reason, fake.created) == ("refused", [])
+
+
+def test_a_deadline_that_was_reached_is_told_in_the_seeds_words(backend, workspace, monkeypatch):
+    monkeypatch.setenv("FT_BENCHMARK_TIMEOUT", "0.3")
+    fake = backend(evaluate=Program(seconds=60))
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert feedback.execution.startswith("Benchmark execution failed (exit_code=124)")
+    assert feedback.reason == "timeout"
+
+
+def test_a_requested_task_without_a_result_is_incomplete(backend, workspace):
+    fake = backend(evaluate=evaluates(results=lm_eval_results("gsm8k")))
+    feedback = evaluator(fake, tasks=[mini_home.TASK, "gsm8k"]).evaluate(
+        TASK, FBWorkspace(workspace), None
+    )
+    assert (feedback.final_decision, feedback.reason) == (False, "incomplete")
+    assert "demo_home: no result" in feedback.return_checking
+
+
+@pytest.mark.parametrize("content", [b"", b'{"results": {"demo', b'{"results": {"a": NaN}}', b"[]"])
+def test_results_that_are_damaged_are_no_success(backend, workspace, content):
+    def act(words, out):
+        evaluates().does(words, out)
+        (out / "variants" / "adapter" / "results.json").write_bytes(content)
+
+    feedback = evaluator(backend(evaluate=Program(does=act))).evaluate(
+        TASK, FBWorkspace(workspace), None
+    )
+    assert feedback.final_decision is False
+    assert feedback.reason in ("results_invalid", "incomplete")
+
+
+def test_a_failed_job_keeps_what_the_workspace_had(backend, workspace):
+    evaluator(backend()).evaluate(TASK, FBWorkspace(workspace), None)
+    before = (workspace / "benchmark_results" / "results.json").read_bytes()
+    write_adapter(workspace / "output", r=8)
+    failing = backend(
+        evaluate=Program(exit_code=1, prints=(b"Traceback\nValueError: \x1b[31mno\n",))
+    )
+    feedback = evaluator(failing).evaluate(TASK, FBWorkspace(workspace), None)
+    assert feedback.reason == "results_missing" or feedback.reason == "command_failed"
+    assert "ValueError: no" in feedback.raw_execution
+    assert (workspace / "benchmark_results" / "results.json").read_bytes() == before
+
+
+def test_the_same_request_is_answered_by_its_finished_run(backend, workspace):
+    fake = backend()
+    first = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    second = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert len(fake.created) == 1
+    assert second.scores == first.scores
+
+
+def test_another_adapter_is_another_run(backend, workspace):
+    fake = backend()
+    evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    write_adapter(workspace / "output", r=32)
+    evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert len(fake.created) == 2
+
+
+def test_an_adapter_that_vllm_cannot_serve_goes_to_hf_and_the_feedback_says_so(
+    backend, workspace, monkeypatch
+):
+    monkeypatch.setenv("FT_BENCHMARK_ENGINE", "vllm")
+    write_adapter(workspace / "output", use_dora=True)
+    fake = backend()
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "DoRA" in feedback.return_checking
+    told = json.loads(fake.created[0].spec.files["request.json"])
+    assert told["engine"] == "hf"
+
+
+def test_the_rank_limit_follows_the_adapter(backend, workspace, monkeypatch):
+    monkeypatch.setenv("FT_BENCHMARK_ENGINE", "vllm")
+    write_adapter(workspace / "output", r=100)
+    fake = backend()
+    evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    told = json.loads(fake.created[0].spec.files["request.json"])
+    assert (told["engine"], told["max_lora_rank"]) == ("vllm", 128)
+
+
+def test_get_benchmark_env_gives_container_paths(place, workspace):
+    env, variables = get_benchmark_env(
+        ["gsm8k"], workspace / "output", str(place / "base"), limit=10
+    )
+    assert variables["BASE_MODEL"] == "/models/base"
+    assert variables["ADAPTER_PATH"] == "/adapter"
+    assert (variables["BENCHMARK_TASKS"], variables["LIMIT"]) == ("gsm8k", "10")
+    assert env.conf.extra_volumes[str(workspace / "output")] == "/adapter"
+
+
+def test_a_dry_run_shows_the_job_and_starts_nothing(place, workspace):
+    env, variables = get_benchmark_env(["gsm8k"], workspace / "output", str(place / "base"))
+    shown = env.dry_run(local_path=workspace, env=variables)
+    assert shown["argv"] == ["bash", "/app/eval_entrypoint.sh"] or shown["argv"] == (
+        "bash",
+        "/app/eval_entrypoint.sh",
+    )
+    assert shown["environment"]["BASE_MODEL"] == "/models/base"
+    assert shown["network"] == "none"
+
+
+def test_making_scenario_and_evaluator_does_no_io(monkeypatch):
+    monkeypatch.setattr("pathlib.Path.open", lambda *a, **k: pytest.fail("opened a file"))
+    monkeypatch.setattr("builtins.open", lambda *a, **k: pytest.fail("opened a file"))
+    FTBenchmarkEvaluator(LLMFinetuneScen(), tasks=["gsm8k"], limit=10)
