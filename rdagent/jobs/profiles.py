@@ -80,6 +80,8 @@ def offline_environment(gpus: int) -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        # Threads that spin while they wait starve each other on a busy machine.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "OMP_NUM_THREADS": str(max(1, int(usable_cores()))),
     }
     if gpus == 0:

@@ -17,10 +17,8 @@ from rdagent.records.requests import EvaluateRequest, Variant
 class AdapterCheck:
     """Whether an adapter took hold of the model."""
 
-    #: The largest change of a log-probability on a short probe, None where not measured.
-    largest_change: float | None
-    missing_keys: int = 0
-    unexpected_keys: int = 0
+    #: The largest change of a log-probability on a short probe.
+    largest_change: float
 
 
 @dataclass(frozen=True, slots=True)

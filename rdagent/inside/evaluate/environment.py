@@ -20,6 +20,8 @@ from rdagent.records.requests import BASE_VARIANT, ENGINES, Engine, EvaluateRequ
 DEFAULT_ADAPTER = "/workspace/output"
 DEFAULT_OUTPUT = "/workspace/benchmark_results"
 ADAPTER_CONFIG = "adapter_config.json"
+#: Where a plain ``docker run`` of the training image leaves it, under its output folder.
+TRAINED_FOLDER = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ def _base_model(variables: Mapping[str, str]) -> str:
 
 def _adapter(path: str, notes: list[str]) -> Path | None:
     folder = Path(path)
+    trained = folder / TRAINED_FOLDER
+    if (trained / ADAPTER_CONFIG).is_file() and not (folder / ADAPTER_CONFIG).exists():
+        return trained
     if folder.is_dir():
         return folder
     notes.append(f"no adapter folder at {path}: the base model alone is evaluated")

@@ -99,11 +99,12 @@ def run_child(arguments: Sequence[str], stopper: Stopper) -> Ending:
 
 
 def _pass_on(source: IO[bytes], tail: bytearray) -> None:
-    while chunk := os.read(source.fileno(), 16 * 1024):
-        sys.stderr.buffer.write(chunk)
-        sys.stderr.buffer.flush()
-        tail += chunk
-        del tail[:-TAIL_BYTES]
+    with source:
+        while chunk := os.read(source.fileno(), 16 * 1024):
+            sys.stderr.buffer.write(chunk)
+            sys.stderr.buffer.flush()
+            tail += chunk
+            del tail[:-TAIL_BYTES]
 
 
 def memory_kills() -> int:

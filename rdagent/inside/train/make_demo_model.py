@@ -205,6 +205,13 @@ def save(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path)
     halved.generation_config.do_sample = False
     halved.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    _compute_in_single_precision(out / "config.json")
+
+
+def _compute_in_single_precision(path: Path) -> None:
+    """Say that the weights are to be loaded as float32: few processors are quick in bfloat16."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**config, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:

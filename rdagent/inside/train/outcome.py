@@ -56,7 +56,7 @@ def document_of(training: Training) -> dict[str, Any]:
         "schema": RESULT_SCHEMA,
         "seconds": round(training.seconds.get("total", 0.0), 3),
         "phases": {name: round(value, 3) for name, value in training.seconds.items()},
-        "steps": points[-1].step if points else 0,
+        "steps": training.watch.steps,
         "first_loss": losses[0] if losses else None,
         "final_loss": points[-1].loss if points else None,
         "loss_history": [asdict(point) for point in points],

@@ -72,10 +72,11 @@ def commit(request: TrainRequest, ended: Ended) -> InsideStatus:
 
 
 def _summary(training: Training) -> str:
-    points = training.watch.points
-    if not points:
-        return "trained; no loss was logged"
-    return f"trained {points[-1].step} steps, loss {points[0].loss} to {points[-1].loss}"
+    watch = training.watch
+    if not watch.points:
+        return f"trained {watch.steps} steps; no loss was logged"
+    first, last = watch.points[0].loss, watch.points[-1].loss
+    return f"trained {watch.steps} steps, loss {first} to {last}"
 
 
 def _train(request: TrainRequest, training: Training) -> None:

@@ -38,10 +38,13 @@ class Watch:
     trusts_gradients: bool = True
     points: list[LossPoint] = field(default_factory=list)
     supervised_share: float | None = None
+    #: The last step of which something was logged, the summary at the end included.
+    steps: int = 0
     bad_logs: int = 0
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """Take in one log; logs without a loss (an evaluation, the summary) do not count."""
+        """Take in one log; one without a loss (an evaluation, the summary) tells the step only."""
+        self.steps = step
         if "loss" not in values:
             return
         self.points.append(

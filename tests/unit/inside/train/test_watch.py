@@ -45,6 +45,10 @@ def test_a_log_without_a_loss_does_not_count() -> None:
     assert watch.diverged
 
 
+def test_the_summary_at_the_end_tells_the_last_step() -> None:
+    assert after({"loss": 1.0}, {"train_loss": 1.0}).steps == 2
+
+
 def test_under_loss_scaling_infinite_gradients_are_normal() -> None:
     skipped = {"loss": 1.0, "grad_norm": INFINITY}
     assert not after(skipped, skipped, skipped, trusts_gradients=False).diverged
