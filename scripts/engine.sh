@@ -17,10 +17,12 @@ answering() {
   timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null | grep -E '^[0-9]'
 }
 
-# Is the process recorded in the file $1 alive, and is it a $2?
+# Is the process recorded in the file $1 alive (a zombie is not), and is it a $2?
 runs() {
   local pid
-  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]
+  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] \
+    && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] \
+    && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null
 }
 
 drop_if_stale() {
@@ -63,10 +65,23 @@ wait_for_answer() {
 launch() {
   drop_if_stale /var/run/docker.pid dockerd
   drop_if_stale /var/run/docker/containerd/containerd.pid containerd
-  say "starting dockerd $* (log: $LOG)"
+  say "starting dockerd${*:+ $*} (log: $LOG)"
   setsid /usr/sbin/dockerd "$@" >"$LOG" 2>&1 </dev/null &
   echo $! >"$OURS"
   wait_for_answer
+}
+
+# Where iptables or bridges are not to be had: our jobs and builds need no network.
+launch_without_bridge() {
+  stop_ours
+  grep -qiE 'iptables|nf_tables|bridge' "$LOG" || give_up
+  say "it did not come up: $(tail -n 1 "$LOG")"
+  launch --bridge=none --iptables=false || give_up
+}
+
+give_up() {
+  tail -n 20 "$LOG" >&2
+  fail "dockerd does not answer; its last lines are above"
 }
 
 start() {
@@ -75,19 +90,18 @@ start() {
     say "Docker Engine $version answers; nothing to do"
     return 0
   fi
-  [ -z "${DOCKER_HOST:-}" ] || fail "no engine answers at DOCKER_HOST=$DOCKER_HOST; unset it, or start that engine"
+  [ -z "${DOCKER_HOST:-}" ] \
+    || fail "no engine answers at DOCKER_HOST=$DOCKER_HOST; unset it, or start that engine"
   [ "$(id -u)" -eq 0 ] || by_hand "no engine answers, and starting one needs root."
   [ -e /etc/debian_version ] && command -v apt-get >/dev/null \
     || by_hand "no engine answers, and this is not Debian."
   say "no engine answers: Debian's docker.io is installed if missing, and started"
   install_packages
   if [ -d /run/systemd/system ]; then
-    systemctl start docker || by_hand "systemd could not start docker ('journalctl -u docker' says why)."
-  elif ! launch; then
-    # Where iptables or bridges are not to be had, jobs and builds still run: ours have no network.
-    stop_ours
-    say "it did not come up: $(tail -n 1 "$LOG")"
-    launch --bridge=none --iptables=false || { tail -n 20 "$LOG" >&2; fail "dockerd does not answer; its last lines are above"; }
+    systemctl start docker \
+      || by_hand "systemd could not start docker ('journalctl -u docker' says why)."
+  else
+    launch || launch_without_bridge
   fi
   version=$(answering) || fail "the engine does not answer"
   say "Docker Engine $version answers (storage: $(docker info --format '{{.Driver}}'))"
@@ -98,8 +112,8 @@ stop_ours() {
   runs "$OURS" dockerd || { rm -f -- "$OURS"; return 0; }
   pid=$(cat "$OURS")
   kill -TERM "$pid"
-  while [ -e "/proc/$pid" ] && [ "$waited" -lt 30 ]; do sleep 1; waited=$((waited + 1)); done
-  [ ! -e "/proc/$pid" ] || fail "dockerd (process $pid) does not end"
+  while runs "$OURS" dockerd && [ "$waited" -lt 30 ]; do sleep 1; waited=$((waited + 1)); done
+  ! runs "$OURS" dockerd || fail "dockerd (process $pid) does not end"
   rm -f -- "$OURS"
 }
 

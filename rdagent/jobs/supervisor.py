@@ -167,6 +167,7 @@ class _Attempt:
                 f"{LABEL}.owner": this_owner(),
                 f"{LABEL}.run": self._run_id,
                 f"{LABEL}.attempt": self._folder.name,
+                f"{LABEL}.folder": str(self._folder),
                 f"{LABEL}.profile": self._spec.role,
                 f"{LABEL}.created": now(),
                 f"{LABEL}.version": __version__,

@@ -6,12 +6,19 @@ import pytest
 import yaml
 
 from rdagent.demo import mini_home, paths
+from rdagent.jobs.backends.base import FoundJob
 from rdagent.jobs.backends.docker import DockerBackend
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.spec import ROLES
 from rdagent.training.run import Trained, TrainingRequest, run
 
 STEPS = 12
+
+
+def jobs_under(place: Path) -> list[FoundJob]:
+    """The jobs that the engine still knows and whose files lie under ``place``."""
+    found = DockerBackend().found()
+    return [job for job in found if job.labels.get("io.rdagent.folder", "").startswith(str(place))]
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator, get_benchmark_env
 from rdagent.scenarios.finetune.train.runner import LLMFinetuneRunner
 from rdagent.training.run import TrainingRequest, run
-from tests.engine.conftest import STEPS, make_workspace
+from tests.engine.conftest import STEPS, jobs_under, make_workspace
 
 pytestmark = [pytest.mark.engine, pytest.mark.images]
 
@@ -24,9 +24,9 @@ LIMIT = 16
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left():
+def _nothing_is_left(place):
     yield
-    assert DockerBackend().found() == []
+    assert jobs_under(place) == []
 
 
 @pytest.fixture(scope="module")
