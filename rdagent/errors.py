@@ -12,7 +12,6 @@
     │   ├── EngineUnavailable     5  no container engine answers
     │   ├── ImageUnavailable      5  an image is needed and is not there
     │   └── BuildFailed           5  an image could not be built
-    ├── Interrupted             130  the user stopped it
     └── InternalError            10  our own mistake
 
 A message says what happened, with the value; ``hint`` says what to do next.
@@ -98,12 +97,6 @@ class ImageUnavailable(InfrastructureError):
 
 class BuildFailed(InfrastructureError):
     """An image could not be built; the message carries the last lines of the build."""
-
-
-class Interrupted(RDAgentError):
-    """The user stopped it."""
-
-    exit_code = 130
 
 
 class InternalError(RDAgentError):

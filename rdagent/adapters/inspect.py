@@ -6,7 +6,7 @@ need shapes or values of tensors are not here.
 
 from __future__ import annotations
 
-import json
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ PICKLED_FILE = "adapter_model.bin"
 PREFIX = "Adapter validation failed"
 
 _HEADER_LIMIT = 100 << 20
+_WEIGHTS_LIMIT = 64 << 30
 _LFS_MARK = b"version https://git-lfs"
 
 
@@ -113,8 +114,14 @@ def _rank(config: Mapping[str, Any]) -> int:
 
 
 def _read_header(path: Path) -> Mapping[str, Any]:
-    size = path.stat().st_size
-    with path.open("rb") as stream:
+    try:
+        stream = os.fdopen(untrusted.open_untrusted(path, _WEIGHTS_LIMIT), "rb")
+    except ResultError as error:
+        raise _invalid(
+            error.message, str(path), "Give a folder with the files themselves."
+        ) from None
+    with stream:
+        size = os.fstat(stream.fileno()).st_size
         start = stream.read(max(8, len(_LFS_MARK)))
         if start.startswith(_LFS_MARK):
             raise _invalid(
@@ -125,10 +132,12 @@ def _read_header(path: Path) -> Mapping[str, Any]:
             raise _cut_short(path, size)
         stream.seek(8)
         try:
-            header = json.loads(stream.read(length))
-        except ValueError:
+            header = untrusted.parse_json(stream.read(length), WEIGHTS_FILE)
+        except ResultError:
             raise _cut_short(path, size) from None
-    tensors = {k: v for k, v in header.items() if k != "__metadata__"} if header else {}
+    if not isinstance(header, dict):
+        raise _cut_short(path, size)
+    tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
     if not tensors:
         raise _invalid(f"{WEIGHTS_FILE} holds no tensors", str(path), "Train again.")
     _check_extent(path, tensors, size - 8 - length)
@@ -138,7 +147,7 @@ def _read_header(path: Path) -> Mapping[str, Any]:
 def _check_extent(path: Path, tensors: Mapping[str, Any], room: int) -> None:
     try:
         end = max(int(tensor["data_offsets"][1]) for tensor in tensors.values())
-    except (TypeError, KeyError, IndexError, ValueError):
+    except (TypeError, KeyError, IndexError, ValueError, OverflowError):
         raise _cut_short(path, room) from None
     if end != room:
         raise _cut_short(path, path.stat().st_size)

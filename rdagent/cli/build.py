@@ -5,29 +5,63 @@ from __future__ import annotations
 import argparse
 
 from rdagent.cli.terminal import Terminal
-from rdagent.jobs.images import ensure_image
-from rdagent.jobs.spec import ROLES
+from rdagent.errors import UsageError
+from rdagent.jobs.images import ensure_base, ensure_image, ensure_wheelhouse
+from rdagent.jobs.images.recipes import recipe
+from rdagent.jobs.images.torch_wheel import ensure_torch
+from rdagent.jobs.spec import ROLES, Role
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "roles", nargs="*", metavar="ROLE", help=f"{' or '.join(ROLES)}; default: all"
+        "roles", nargs="*", metavar="ROLE", help=f"{', '.join(ROLES)}; default: all"
     )
-    parser.add_argument("--accelerator", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument(
+        "--accelerator", default="cpu", metavar="A", help="cpu (cuda images are not made yet)"
+    )
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--base-only", action="store_true", help="only the base image")
+    part.add_argument("--wheels-only", action="store_true", help="only fetch the wheels")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Build what is missing."""
-    rows = []
-    for role in arguments.roles or ROLES:
-        with terminal.progress(f"image {role}") as progress:
-            image = ensure_image(role, accelerator=arguments.accelerator, progress=progress.update)
-        rows.append({"role": role, "name": image.name, "id": image.image_id, "built": image.built})
-        if not terminal.json_only:
-            what = f"built in {image.seconds:.0f} s" if image.built else "nothing changed"
-            terminal.say(f"{image.name}  {what}")
+    roles = [_role(name) for name in arguments.roles or ROLES]
+    if arguments.base_only:
+        with terminal.progress("base image") as progress:
+            base = ensure_base(progress=progress.update)
+        terminal.say(f"{base.name}  {base.image_id}")
+        return 0
+    if arguments.wheels_only:
+        for role in roles:
+            _fetch_wheels(role, arguments.accelerator, terminal)
+        return 0
+    rows = [_build(role, arguments.accelerator, terminal) for role in roles]
     if terminal.json_only:
         terminal.json({"schema": "rdagent.images/1", "images": rows})
     return 0
+
+
+def _role(name: str) -> Role:
+    for role in ROLES:
+        if name == role:
+            return role
+    raise UsageError(f"no image is called {name!r}", hint=f"There are {', '.join(ROLES)}.")
+
+
+def _fetch_wheels(role: Role, accelerator: str, terminal: Terminal) -> None:
+    with terminal.progress(f"wheels of {role}") as progress:
+        ensure_torch(recipe(role, accelerator).torch_requirement, progress=progress.update)
+        wheelhouse = ensure_wheelhouse(role, accelerator=accelerator, progress=progress.update)
+    terminal.say(f"{wheelhouse.path}  {len(wheelhouse.wheels)} wheels")
+
+
+def _build(role: Role, accelerator: str, terminal: Terminal) -> dict[str, object]:
+    with terminal.progress(f"image {role}") as progress:
+        image = ensure_image(role, accelerator=accelerator, progress=progress.update)
+    if not terminal.json_only:
+        what = f"built in {image.seconds:.0f} s" if image.built else "nothing changed"
+        terminal.say(f"{image.name}  {what}")
+    return {"role": role, "name": image.name, "id": image.image_id, "built": image.built}

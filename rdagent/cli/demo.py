@@ -16,7 +16,7 @@ from rdagent.evaluation import run as evaluation_run
 from rdagent.evaluation.report import percent
 from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedAdapter
 from rdagent.evaluation.run import Evaluation
-from rdagent.jobs.backends.docker import DockerBackend
+from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.backends.docker_api import connect
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.reaper import reap
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Train, evaluate base and tuned, print a table and one sentence."""
     connect()
-    backend = DockerBackend()
+    backend = choose_backend()
     terminal.say(
         f"base model   {paths.MODEL_NAME}, {_size(paths.MODEL)}, shipped with this package"
     )

@@ -17,7 +17,7 @@ from rdagent.evaluation.request import (
     request_from_settings,
 )
 from rdagent.evaluation.run import Evaluation, VariantResult
-from rdagent.jobs.backends.docker import DockerBackend
+from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.reaper import reap
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.dry_run:
         terminal.json(spec.to_json())
         return 0
-    backend = DockerBackend()
+    backend = choose_backend()
     with terminal.progress("evaluating") as progress:
         ensure_image("lm-eval", progress=progress.update)
         reap(backend)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from rdagent import __version__
@@ -23,6 +25,7 @@ VERBS = {
     "demo": "fine-tune and evaluate a tiny model, from nothing to a table",
 }
 INTERRUPTED = 130
+REPORT = "This is a mistake of ours. Please report it with the lines above."
 
 EPILOG = """\
 exit codes: 0 done; 2 usage; 5 infrastructure (engine, image, disk); 6 failed or
@@ -48,16 +51,30 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0 if not given else 2
     terminal = Terminal(json_only=getattr(arguments, "json", False))
+    _end_like_ctrl_c()
     try:
         return verb.run(arguments, terminal)
     except RDAgentError as error:
         return _report(error, terminal)
     except KeyboardInterrupt:
-        print_error("interrupted", "What was done is kept; the same command goes on from there.")
+        print_error("interrupted", "What had ended is kept; the same command runs the rest.")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        return _report(InternalError(f"{type(error).__name__}: {error}", hint=REPORT), terminal)
+
+
+def _end_like_ctrl_c() -> None:
+    """Let a closed terminal or a service manager end a run as Ctrl-C does: cleaned up."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with suppress(ValueError):  # not the main thread: the caller's own business
+            signal.signal(number, interrupt)
 
 
 def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, Verb | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rdagent.cli.terminal import Terminal
 from rdagent.jobs.backends.base import Backend
-from rdagent.jobs.backends.docker import DockerBackend
+from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.reaper import reap
 from rdagent.training.progress import TrainingProgress
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.dry_run:
         terminal.json(spec.to_json())
         return 0
-    backend = DockerBackend()
+    backend = choose_backend()
     with terminal.progress("image train") as progress:
         ensure_image("train", progress=progress.update)
     reap(backend)

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from loguru import logger
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from rdagent.errors import SettingsError
+from rdagent.files.logs import log
 
 ENV_FILE = ".env"
 _OUR_PREFIXES = ("FT_", "RDAGENT_", "BENCHMARK_DOCKER_")
@@ -106,6 +107,11 @@ class FinetuneSettings(Settings):
         default=None, description="Generation settings put over the tasks' own, as key=value,..."
     )
 
+    @field_validator("file_path")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser()
+
     @field_validator("benchmark_datasets", "benchmark_include", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -134,8 +140,6 @@ class PathSettings(Settings):
     hf_datasets_cache: Path | None = Field(
         default=None, description="Benchmark data; empty: benchmarks/ under FT_FILE_PATH."
     )
-    hf_endpoint: str | None = Field(default=None, description="A mirror of the model hub.")
-    hf_token: SecretStr | None = Field(default=None, description="Token for gated models.")
 
 
 SETTINGS_CLASSES: list[type[Settings]] = [FinetuneSettings, PathSettings]
@@ -154,6 +158,8 @@ def load(cls: type[S], **changes: Any) -> S:
             "wrong setting: " + "; ".join(rows),
             hint="'.env.example' lists every setting with its type.",
         ) from None
+    except UnreadableSetting as error:
+        raise SettingsError(f"wrong setting: {error}", hint="It takes a JSON object.") from None
 
 
 def _fault(prefix: str, row: Mapping[str, Any]) -> str:
@@ -189,7 +195,7 @@ def _complain(name: str, known: Iterable[str], *, certain: bool) -> None:
         raise SettingsError(f"unknown setting {name}", hint=hint)
     if name not in _warned:
         _warned.add(name)
-        logger.warning("{} is no setting of this program and is not read", name)
+        log().warning("{} is no setting of this program and is not read", name)
 
 
 def _names_in(path: Path) -> set[str]:
@@ -219,7 +225,7 @@ def finetune_settings() -> FinetuneSettings:
 
 def runs_root() -> Path:
     """Return the folder of all runs."""
-    return load(PathSettings).rdagent_runs or finetune_settings().file_path / "runs"
+    return (load(PathSettings).rdagent_runs or finetune_settings().file_path / "runs").expanduser()
 
 
 def cache_root() -> Path:

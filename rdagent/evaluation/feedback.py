@@ -61,8 +61,8 @@ def _feedback_of_failure(evaluation: Evaluation) -> CoSTEERSingleFeedback:
     said = f": {one_line(evaluation.message, 400)}" if evaluation.message else ""
     return CoSTEERSingleFeedback(
         execution=f"Benchmark execution failed (exit_code={code}): {status.reason}{said}",
-        return_checking=f"No scores. {Outcome(status.reason).hint}",
-        code=last_lines(_raw(evaluation), 15)[-2000:],
+        return_checking=f"No scores. {Outcome(status.reason).hint}\n{_end(evaluation)}",
+        code="",
         final_decision=False,
         reason=status.reason,
         raw_execution=_raw(evaluation),
@@ -74,11 +74,15 @@ def _raw(evaluation: Evaluation) -> str:
     return printable(evaluation.log_tail)[-_RAW_LIMIT:]
 
 
+def _end(evaluation: Evaluation) -> str:
+    return "The log ends:\n" + last_lines(_raw(evaluation), 15)[-2000:]
+
+
 def feedback_of_error(error: RDAgentError) -> CoSTEERSingleFeedback:
     """Return the feedback on a request that was turned down before anything ran."""
     return CoSTEERSingleFeedback(
-        execution=error.message,
-        return_checking=error.hint or None,
+        execution=printable(error.message),
+        return_checking=printable(error.hint) or None,
         code="",
         final_decision=False,
         reason=_reason_of(error),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from rdagent.evaluation.preflight import Preflight, data_folder
@@ -19,7 +20,10 @@ def told_inside(preflight: Preflight) -> EvaluateRequest:
     """Return what the program inside the image is told, with mounts by name."""
     request = preflight.request
     variants = [Variant(BASE_VARIANT)] if request.with_base else []
-    variants += [Variant(c.name, f"{{mount:adapter_{c.name}}}") for c in preflight.adapters]
+    variants += [
+        Variant(checked.name, f"{{mount:adapter_{index}}}")
+        for index, checked in enumerate(preflight.adapters)
+    ]
     return EvaluateRequest(
         base_model=preflight.model.inside,
         variants=tuple(variants),
@@ -52,12 +56,10 @@ def identity(preflight: Preflight, image: str) -> dict[str, Any]:
 
 def build_job(preflight: Preflight, conf: BenchmarkDockerConf) -> JobSpec:
     """Return the job of a checked request."""
-    import json
-
     told = told_inside(preflight)
     adapters = [
-        Mount(f"adapter_{c.name}", str(c.adapter.path), f"/workspace/adapters/{c.name}")
-        for c in preflight.adapters
+        Mount(f"adapter_{index}", str(checked.adapter.path), f"/workspace/adapters/{index}")
+        for index, checked in enumerate(preflight.adapters)
     ]
     include = [
         Mount(f"include_{i}", str(folder.absolute()), f"/workspace/include/{i}")
@@ -95,7 +97,7 @@ def _environment(preflight: Preflight) -> dict[str, str]:
         "ENGINE": preflight.engine,
     }
     if preflight.adapters:
-        told["ADAPTER_PATH"] = f"{{mount:adapter_{preflight.adapters[0].name}}}"
+        told["ADAPTER_PATH"] = "{mount:adapter_0}"
     if request.limit is not None:
         told["LIMIT"] = f"{request.limit:g}"
     if request.max_model_len is not None:

@@ -6,16 +6,19 @@ identity is its digest.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rdagent.adapters.inspect import Adapter, inspect_adapter
 from rdagent.adapters.serving import rank_limit, why_not_vllm
 from rdagent.core.settings import PathSettings, cache_root, finetune_settings, load
-from rdagent.errors import RefusedError
+from rdagent.errors import RefusedError, UsageError
 from rdagent.evaluation.request import EvaluationRequest, NamedAdapter
 from rdagent.evaluation.tasks import ResolvedTasks, resolve_tasks
 from rdagent.files.digests import tree_digest
+from rdagent.jobs.conf import BenchmarkDockerConf
 from rdagent.jobs.gpus import visible_gpus
 from rdagent.models.digest import folder_digest
 from rdagent.models.resolve import LocalModel, resolve_model
@@ -53,6 +56,7 @@ class Preflight:
 
 def check(request: EvaluationRequest) -> Preflight:
     """Check a request; raises UsageError, RefusedError or AdapterInvalid and starts nothing."""
+    _check_numbers(request)
     if not request.tasks:
         raise RefusedError("no task is asked for", hint="Name one: --tasks gsm8k")
     if not request.adapters and not request.with_base:
@@ -80,6 +84,30 @@ def check(request: EvaluationRequest) -> Preflight:
     )
 
 
+def _check_numbers(request: EvaluationRequest) -> None:
+    """Refuse numbers that no evaluation can have, wherever they came from."""
+    wrong = {
+        "limit": request.limit is not None and not 0 < request.limit < math.inf,
+        "num_fewshot": request.num_fewshot is not None and request.num_fewshot < 0,
+        "max_model_len": request.max_model_len is not None and request.max_model_len < 1,
+        "num_gpus": request.num_gpus is not None and request.num_gpus < 0,
+        "timeout_seconds": not 0 < request.timeout_seconds < math.inf,
+        "batch_size": not re.fullmatch(r"auto(:\d+)?|[1-9]\d*", request.batch_size),
+    }
+    for name, is_wrong in wrong.items():
+        if is_wrong:
+            raise UsageError(f"{name} cannot be {getattr(request, name)}")
+
+
+def changed_meanwhile(preflight: Preflight) -> str | None:
+    """Return what is no longer as it was checked: an adapter's folder, or None."""
+    for checked in preflight.adapters:
+        path = checked.adapter.path
+        if not path.is_dir() or folder_digest(path, cache_root()) != checked.digest:
+            return f"the adapter {path}"
+    return None
+
+
 def _check_names(adapters: tuple[NamedAdapter, ...]) -> None:
     names = [named.name for named in adapters]
     for name in names:
@@ -95,8 +123,13 @@ def _check_names(adapters: tuple[NamedAdapter, ...]) -> None:
 
 
 def _model(request: EvaluationRequest, adapters: list[Adapter]) -> LocalModel:
-    named = next((adapter.base_model for adapter in adapters if adapter.base_model), None)
-    name = request.base_model or named
+    bases = sorted({adapter.base_model for adapter in adapters if adapter.base_model})
+    if len(bases) > 1 and request.base_model is None:
+        raise RefusedError(
+            f"the adapters name different base models: {', '.join(bases)}",
+            hint="Evaluate them apart, or name the one that fits all with --base-model.",
+        )
+    name = request.base_model or next(iter(bases), None)
     if name is None:
         raise RefusedError(
             "no base model is named, and the adapter names none",
@@ -107,7 +140,7 @@ def _model(request: EvaluationRequest, adapters: list[Adapter]) -> LocalModel:
 
 def _gpus(request: EvaluationRequest) -> tuple[str, ...]:
     wanted = request.num_gpus
-    if wanted == 0:
+    if wanted == 0 or not load(BenchmarkDockerConf).enable_gpu:
         return ()
     found = visible_gpus()
     if wanted is None:

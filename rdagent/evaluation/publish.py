@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from rdagent.errors import ResultError
-from rdagent.files import untrusted
+from rdagent.files import atomic, untrusted
 
 RESULTS_FILE = "results.json"
 VARIANT_FILE = "variant.json"
@@ -37,7 +35,7 @@ def publish_results(source: Path, target: Path) -> tuple[Path, ...]:
     names = _names(source)
     target.mkdir(parents=True, exist_ok=True)
     for name in names:
-        _copy(source / name, target / name, _limit(name))
+        atomic.copy_untrusted(source / name, target / name, _limit(name))
     _remove_stale(target, set(names))
     return tuple(target / name for name in names)
 
@@ -55,23 +53,6 @@ def _names(source: Path) -> list[str]:
 
 def _limit(name: str) -> int:
     return SAMPLES_LIMIT if name.endswith(".jsonl") else untrusted.JSON_LIMIT
-
-
-def _copy(source: Path, target: Path, limit: int) -> None:
-    descriptor = untrusted.open_untrusted(source, limit)
-    handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "rb") as stream, os.fdopen(handle, "wb") as sink:
-            shutil.copyfileobj(stream, sink, 1 << 20)
-            if sink.tell() > limit:
-                raise ResultError(f"{source.name} grew beyond {limit} bytes while it was copied")
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.chmod(partial, 0o644)
-        os.replace(partial, target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 def _remove_stale(target: Path, kept: set[str]) -> None:

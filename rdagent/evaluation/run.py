@@ -6,6 +6,7 @@ callers with the same request wait for each other.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from rdagent.errors import ResultError
 from rdagent.evaluation.job import build_job, identity
 from rdagent.evaluation.manifest import manifest_of
 from rdagent.evaluation.metrics import Average, average
-from rdagent.evaluation.preflight import Preflight, check
+from rdagent.evaluation.preflight import Preflight, changed_meanwhile, check
 from rdagent.evaluation.primary import primary_scores
 from rdagent.evaluation.publish import publish_results
 from rdagent.evaluation.request import EvaluationRequest
@@ -26,8 +27,8 @@ from rdagent.evaluation.results import read_results
 from rdagent.files.locks import file_lock
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
-from rdagent.jobs.images import image_name
 from rdagent.jobs.logfile import tail
+from rdagent.jobs.machine import with_image
 from rdagent.jobs.runs import RunFolder, identity_of, open_run
 from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
@@ -130,15 +131,18 @@ def run(
     was scored before it is in ``variants``.
     """
     preflight, spec = plan(request)
+    spec = with_image(spec)
     root = runs_root()
-    image = spec.image or image_name(spec.role)
-    asked = identity(preflight, image)
+    asked = identity(preflight, str(spec.image))
     lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same request")):
         folder = open_run(root, asked, fresh=fresh)
         status = folder.status()
         if status is not None:
-            return _read_back(folder, preflight, status, reused=True)
+            again = _read_back(folder, preflight, status, reused=True)
+            if len(again.variants) == len(_variant_names(preflight)):
+                return again
+            folder = open_run(root, asked, fresh=True)  # its results were damaged since
         return _run_job(folder, preflight, spec, backend, Watch(_watcher(say), _event(cancel)))
 
 
@@ -149,15 +153,24 @@ def _event(cancel: threading.Event | None) -> threading.Event:
 def _run_job(
     folder: RunFolder, preflight: Preflight, spec: JobSpec, backend: Backend, watch: Watch
 ) -> Evaluation:
+    shutil.rmtree(folder.path / "variants", ignore_errors=True)
     folder.event("started", engine=preflight.engine, tasks=list(preflight.tasks.names))
     try:
         end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
     except BaseException:
         folder.event("interrupted")
         raise
-    _keep_variants(folder, end, preflight)
+    damaged = _keep_variants(folder, end, preflight)
     folder.write_manifest(manifest_of(preflight, spec, end, backend))
-    status = folder.finish(_reason(end, folder, preflight), end.message)
+    reason, message = _reason(end, folder, preflight), end.message
+    if end.outcome.ok and damaged:
+        reason, message = "results_invalid", damaged[0]
+    elif end.outcome.ok and (changed := changed_meanwhile(preflight)):
+        reason, message = "results_invalid", f"{changed} changed while it was evaluated"
+        shutil.rmtree(folder.path / "variants", ignore_errors=True)
+    status = folder.finish(reason, message)
+    if end.interrupted:
+        raise KeyboardInterrupt
     return _read_back(folder, preflight, status, end=end)
 
 
@@ -177,8 +190,9 @@ def _variant_names(preflight: Preflight) -> list[str]:
     return base + [checked.name for checked in preflight.adapters]
 
 
-def _keep_variants(folder: RunFolder, end: JobEnd, preflight: Preflight) -> None:
-    """Copy what the job scored into the run; a variant with damaged results is left out."""
+def _keep_variants(folder: RunFolder, end: JobEnd, preflight: Preflight) -> list[str]:
+    """Copy what the job scored into the run; damaged results are left out and said."""
+    damaged = []
     for name in _variant_names(preflight):
         source = end.out / "variants" / name
         if not (source / "results.json").exists():
@@ -186,7 +200,9 @@ def _keep_variants(folder: RunFolder, end: JobEnd, preflight: Preflight) -> None
         try:
             publish_results(source, folder.variant(name))
         except ResultError as error:
+            damaged.append(f"{name}: {error.message}")
             folder.event("variant_damaged", variant=name, message=error.message)
+    return damaged
 
 
 def _reason(end: JobEnd, folder: RunFolder, preflight: Preflight) -> Reason:

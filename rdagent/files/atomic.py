@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from rdagent.errors import ResultError
 from rdagent.files import untrusted
 
 
@@ -59,6 +60,8 @@ def copy_untrusted(source: Path, target: Path, limit: int) -> None:
         replaced(target) as sink,
     ):
         shutil.copyfileobj(stream, sink, 1 << 20)
+        if sink.tell() > limit:
+            raise ResultError(f"{source.name} grew beyond {limit} bytes while it was copied")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 
 MASK = "***"
-_SECRET_NAME = re.compile(r"(?i)token|secret|password|passwd|api_?key|credential")
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|_)(?:token|secret|password|passwd|key|credentials?)(?:$|_)|api_?key"
+)
 
 
 def is_secret_name(name: str) -> bool:

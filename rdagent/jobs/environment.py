@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from rdagent.core.settings import load, runs_root
-from rdagent.errors import RefusedError
+from rdagent.errors import RefusedError, ResultError
 from rdagent.files import atomic
 from rdagent.files.printable import printable
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, DockerConf, FTDockerConf
+from rdagent.jobs.gpus import visible_gpus
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.profiles import evaluate_limits, offline_environment, train_limits
@@ -52,7 +53,10 @@ def split_entry(entry: str | Sequence[str]) -> tuple[str, ...]:
                 f"the entry {entry!r} holds {sign!r}, which needs a shell",
                 hint="Put the commands into a script in the workspace and run 'bash script.sh'.",
             )
-    words = shlex.split(entry)
+    try:
+        words = shlex.split(entry)
+    except ValueError as error:
+        raise RefusedError(f"the entry {entry!r} cannot be split into words: {error}") from error
     if not words:
         raise RefusedError("the entry is empty", hint="Give a command, as text or as a list.")
     return tuple(words)
@@ -98,15 +102,21 @@ class DockerEnv:
         """Run a command over a workspace and bring back what it wrote."""
         workspace = Path(local_path).absolute()
         spec = self._spec(entry, workspace, env or {})
-        self.prepare()
+        if self._backend is None:
+            self.prepare()
         for name in self.writable:
             (workspace / name).mkdir(parents=True, exist_ok=True)
         request = {"kind": "command", "job": spec.to_json(), "workspace": str(workspace)}
         run = open_run(runs_root(), request, fresh=True)
         end = run_job(self._running_backend(), spec, run.attempts, run.run_id)
+        left: list[str] = []
         for name in self.writable:
-            _bring_back(end.out / name, workspace / name)
+            left += _bring_back(end.out / name, workspace / name)
+        if left:
+            run.event("left_behind", files=left[:100])
         run.finish(end.outcome.reason, end.message)
+        if end.interrupted:
+            raise KeyboardInterrupt
         code = end.exit_code if end.outcome.reason == "command_failed" else end.outcome.exit_code
         return EnvResult(
             stdout=printable(tail(end.log, _STDOUT_BYTES)),
@@ -117,9 +127,9 @@ class DockerEnv:
 
     def _running_backend(self) -> Backend:
         if self._backend is None:
-            from rdagent.jobs.backends.docker import DockerBackend
+            from rdagent.jobs.backends.choose import choose_backend
 
-            self._backend = DockerBackend()
+            self._backend = choose_backend()
         return self._backend
 
     def _spec(
@@ -129,13 +139,20 @@ class DockerEnv:
         mounts = [Mount("workspace", str(workspace.absolute()), root)]
         extra = self.conf.extra_volumes.items()
         mounts += [Mount(f"extra{i}", host, inside) for i, (host, inside) in enumerate(extra)]
-        environment = {**offline_environment(0), "RDAGENT_OUT": "{mount:out}"}
+        gpus = visible_gpus() if self.conf.enable_gpu else ()
+        limits = self._limits()
+        environment = {
+            **offline_environment(len(gpus)),
+            "RDAGENT_OUT": "{mount:out}",
+            "RDAGENT_DEADLINE_SECONDS": str(round(limits.deadline_seconds + 120)),
+        }
         return JobSpec(
             role=self.conf.role,
             argv=split_entry(entry if entry is not None else self.conf.default_entry),
-            limits=self._limits(),
+            limits=limits,
             mounts=tuple(mounts),
             environment={**environment, **env},
+            gpus=gpus,
             network="bridge" if self.conf.network == "bridge" else "none",
             workdir=root,
             image=self.conf.image,
@@ -161,10 +178,17 @@ class FTDockerEnv(DockerEnv):
     writable = ("output", "logs")
 
 
-def _bring_back(source: Path, target: Path) -> None:
-    """Copy regular files that a container wrote; links and devices stay behind."""
+def _bring_back(source: Path, target: Path) -> list[str]:
+    """Copy regular files that a container wrote; return what stayed behind: links, devices."""
+    left: list[str] = []
     if not source.is_dir() or source.is_symlink():
-        return
+        return left
     for path in sorted(source.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            atomic.copy_untrusted(path, target / path.relative_to(source), _FILE_LIMIT)
+        name = path.relative_to(source)
+        if path.is_dir() and not path.is_symlink():
+            continue
+        try:
+            atomic.copy_untrusted(path, target / name, _FILE_LIMIT)
+        except (ResultError, OSError):
+            left.append(str(name))
+    return left

@@ -57,7 +57,7 @@ HINTS: dict[Reason, str] = {
     "results_invalid": "The job's results are cut short or malformed. Its log says more: "
     "'rdagent runs logs'.",
     "disk_full": "The disk is full, or the job wrote more than it may. Free some space.",
-    "cancelled": "It was stopped. The same command goes on where it was.",
+    "cancelled": "It was stopped. What had ended before is kept; the same command runs the rest.",
     "command_failed": "The program in the job failed. Its log says why: 'rdagent runs logs'.",
     "incomplete": "A part of what was asked for has no result. The parts that have one are kept.",
     "diverged": "The loss became NaN or infinite. Lower the learning rate, or check the data.",
@@ -75,7 +75,7 @@ class Evidence:
     exit_code: int | None = None
     out_of_memory: bool = False
     engine_error: EngineError = "none"
-    #: The container was gone, or the engine had restarted, while the job should have run.
+    #: The engine was away for a while; it counts only when the job looks ended from outside.
     engine_restarted: bool = False
     results: Results = "missing"
     #: What the program inside said of its own end; None when it said nothing.
@@ -114,10 +114,10 @@ def _reason(evidence: Evidence) -> Reason:
         return evidence.intent
     if evidence.engine_error != "none":
         return "internal_error" if evidence.engine_error == "other" else evidence.engine_error
-    if evidence.engine_restarted and evidence.exit_code != 0:
-        return "engine_restarted"
     if evidence.out_of_memory:
         return "out_of_memory"
+    if evidence.engine_restarted and evidence.exit_code in KILLED_CODES and not evidence.said:
+        return "engine_restarted"
     if evidence.exit_code == 0:
         return _reason_of_finished(evidence)
     return _reason_of_failed(evidence)

@@ -14,6 +14,14 @@ def _boot() -> str:
     return path.read_text(encoding="ascii").strip()[:8] if path.exists() else "unknown"
 
 
+def _namespace() -> str:
+    """Name the world of process ids that this one lives in; in another one its id means nothing."""
+    try:
+        return os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        return "unknown"
+
+
 def _start_time(pid: int) -> str | None:
     try:
         content = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
@@ -24,18 +32,24 @@ def _start_time(pid: int) -> str | None:
 
 
 def this_owner() -> str:
-    """Name this process: host, boot, process id and when it started."""
+    """Name this process: host, boot, namespace, process id and when it started."""
     pid = os.getpid()
-    return f"{platform.node()}/{_boot()}/{pid}/{_start_time(pid) or 0}"
+    return f"{platform.node()}/{_boot()}/{_namespace()}/{pid}/{_start_time(pid) or 0}"
 
 
 def is_dead(owner: str) -> bool:
     """Tell whether an owner of this host is certainly gone; other hosts' owners never are."""
-    host, _, rest = owner.partition("/")
-    boot, _, process = rest.partition("/")
-    pid, _, started = process.partition("/")
-    if host != platform.node() or not pid.isdigit():
+    parts = owner.split("/")
+    if len(parts) != 5 or parts[0] != platform.node() or not parts[3].isdigit():
         return False
+    _, boot, namespace, pid, started = parts
     if boot != _boot():
         return True
+    if namespace != _namespace() or not _sees_others():
+        return False
     return _start_time(int(pid)) != started
+
+
+def _sees_others() -> bool:
+    """Whether processes of other users are visible at all; hidden is not dead."""
+    return _start_time(1) is not None

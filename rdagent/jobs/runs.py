@@ -94,7 +94,7 @@ def open_run(root: Path, request: dict[str, Any], *, fresh: bool = False) -> Run
     identity = identity_of(request)
     if not fresh:
         for path in reversed(_runs_of(root, identity)):
-            found = _take_up(path)
+            found = _take_up(path, identity)
             if found:
                 return found
     return _new_run(root, request, identity)
@@ -104,9 +104,11 @@ def _runs_of(root: Path, identity: str) -> list[Path]:
     return sorted(root.glob(f"*-{identity[:8]}*")) if root.is_dir() else []
 
 
-def _take_up(path: Path) -> RunFolder | None:
+def _take_up(path: Path, identity: str) -> RunFolder | None:
     try:
         run = load_run(path)
+        if untrusted.read_json(path / REQUEST_FILE).get("identity") != identity:
+            return None  # another request whose identity begins alike
         status = run.status()
     except ResultError:
         return None

@@ -124,4 +124,7 @@ def substitute(text: str, places: Mapping[str, str]) -> str:
             raise InternalError(f"a job refers to the mount {name!r}, which it does not have")
         return places[name]
 
-    return _REFERENCE.sub(place, text)
+    filled = _REFERENCE.sub(place, text)
+    if "{mount:" in filled:
+        raise InternalError(f"a reference to a mount is malformed: {text[:200]!r}")
+    return filled

@@ -6,20 +6,19 @@ goes on.  Whatever happens, the job is removed before this returns.
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from loguru import logger
 
 from rdagent import __version__
 from rdagent.errors import InfrastructureError, ResultError
 from rdagent.files import atomic, untrusted
 from rdagent.files.digests import text_digest
+from rdagent.files.logs import log
 from rdagent.jobs.access import JobUser, give_to, job_user, require_readable
 from rdagent.jobs.backends.base import (
     LABEL,
@@ -40,6 +39,7 @@ from rdagent.records.status import STATUS_FILE, InsideStatus
 
 POLL_SECONDS = 0.2
 DISK_CHECK_SECONDS = 15.0
+FILES_LIMIT = 200_000
 #: Infrastructure errors are tried again this often; a failing program never is.
 RETRIES = 2
 RETRY_PAUSE_SECONDS = 2.0
@@ -57,6 +57,8 @@ class JobEnd:
     tries: int
     exit_code: int | None
     message: str = ""
+    #: Ctrl-C ended it; whoever called is to be told once everything is written.
+    interrupted: bool = False
 
     @property
     def out(self) -> Path:
@@ -98,12 +100,13 @@ def run_job(
         except InfrastructureError as error:
             if tried > RETRIES or not error.retryable:
                 raise
-            logger.warning("trying again after: {}", error.message)
+            log().warning("trying again after: {}", error.message)
         else:
             if tried > RETRIES or end.outcome.reason not in _RETRIED:
                 return end
-            logger.warning("trying again: {}", end.outcome.reason)
-        watch.cancel.wait(RETRY_PAUSE_SECONDS * tried)
+            log().warning("trying again: {}", end.outcome.reason)
+        if watch.cancel.wait(RETRY_PAUSE_SECONDS * tried):
+            raise InfrastructureError("cancelled while waiting to try again")
 
 
 def _new_attempt(attempts: Path) -> Path:
@@ -125,6 +128,7 @@ class _Attempt:
         self._user: JobUser = job_user()
         self._intent: Intent = "none"
         self._lost_engine = False
+        self._interrupted = False
         self._next_disk_check = DISK_CHECK_SECONDS
         self._message = ""
 
@@ -146,6 +150,7 @@ class _Attempt:
             tries=tried,
             exit_code=evidence.exit_code,
             message=self._message,
+            interrupted=self._interrupted,
         )
 
     def _prepare(self) -> PreparedJob:
@@ -154,6 +159,7 @@ class _Attempt:
         mounts = (*attempt_mounts(self._folder), *self._spec.mounts, *self._overlays())
         words = fill_in(self._backend, self._spec, mounts)
         (self._folder / "in").mkdir()
+        (self._folder / "in").chmod(0o755)
         for name, text in words.files.items():
             atomic.write_text(self._folder / "in" / name, text)
         atomic.write_json(self._folder / "job.json", self._spec.to_json())
@@ -208,7 +214,7 @@ class _Attempt:
                     return self._end_it(identifier)
                 self._watch.cancel.wait(POLL_SECONDS)
             except KeyboardInterrupt:
-                self._intent = "cancelled"
+                self._intent, self._interrupted = "cancelled", True
                 return self._end_it(identifier)
 
     def _state(self, identifier: str) -> JobState:
@@ -225,8 +231,7 @@ class _Attempt:
 
     def _look_around(self, started: float) -> None:
         spent = time.monotonic() - started
-        if self._watch.on_poll:
-            self._watch.on_poll(self._folder)
+        self._tell()
         if self._watch.cancel.is_set():
             self._intent = "cancelled"
         elif spent > self._spec.limits.deadline_seconds:
@@ -234,19 +239,24 @@ class _Attempt:
         elif self._wrote_too_much(spent):
             self._intent = "disk_full"
 
+    def _tell(self) -> None:
+        """Let the caller look; what goes wrong there costs the progress, not the job."""
+        if not self._watch.on_poll:
+            return
+        try:
+            self._watch.on_poll(self._folder)
+        except Exception as error:
+            log().warning("progress is no longer shown: {}", error)
+            self._watch.on_poll = None
+
     def _wrote_too_much(self, spent: float) -> bool:
         if spent < self._next_disk_check:
             return False
         self._next_disk_check = spent + DISK_CHECK_SECONDS
-        files = (path for path in (self._folder / "out").rglob("*") if path.is_file())
-        total = 0
-        for path in files:
-            with suppress(OSError):
-                total += path.lstat().st_size
-        return total > self._spec.limits.out_bytes
+        return holds_more_than(self._folder / "out", self._spec.limits.out_bytes)
 
     def _end_it(self, identifier: str) -> JobState:
-        logger.info("ending the job: {}", self._intent)
+        log().info("ending the job: {}", self._intent)
         try:
             self._backend.stop(identifier, self._spec.limits.grace_seconds)
         except KeyboardInterrupt:
@@ -261,7 +271,7 @@ class _Attempt:
         try:
             self._backend.remove(identifier)
         except InfrastructureError as error:
-            logger.error("the job could not be removed: {}", error.message)
+            log().error("the job could not be removed: {}", error.message)
 
     def _with_results(self, evidence: Evidence) -> Evidence:
         out = self._folder / "out"
@@ -269,6 +279,26 @@ class _Attempt:
         if said and said.message:
             self._message = self._message or said.message
         return replace(evidence, results=results, said=said.reason if said else None)
+
+
+def holds_more_than(folder: Path, limit: int) -> bool:
+    """Tell whether a folder that a job writes to holds more bytes, or more files, than it may."""
+    total = count = 0
+    folders = [folder]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry.path))
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+                    if total > limit or count > FILES_LIMIT:
+                        return True
+        except OSError:
+            continue  # what is deleted while it is looked at takes no room
+    return False
 
 
 def results_of(out: Path, expected: tuple[str, ...]) -> tuple[Results, InsideStatus | None]:
@@ -309,7 +339,7 @@ class _Pump(threading.Thread):
                     self._keep(chunk)
                     since = time.time()
             except InfrastructureError as error:
-                logger.debug("log stream: {}", error.message)
+                log().debug("log stream: {}", error.message)
             if last_round or self._ended.wait(0.3):
                 return
 
@@ -319,7 +349,7 @@ class _Pump(threading.Thread):
             self._log.write(chunk)
         except OSError as error:
             if not self._failed:
-                logger.warning("the log could not be written: {}", error)
+                log().warning("the log could not be written: {}", error)
             self._failed = True
 
     def finish(self) -> None:

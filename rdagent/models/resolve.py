@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rdagent.core.settings import PathSettings, load
 from rdagent.errors import RefusedError, ResultError
 from rdagent.files import untrusted
 from rdagent.jobs.spec import Mount
@@ -66,18 +68,27 @@ def resolve_model(name: str, models: Path, hub: Path | None = None) -> LocalMode
         )
     raise RefusedError(
         f"the model {name} is not on this machine; looked at {', '.join(looked)}",
-        hint=f"Get it first, with a network: hf download {name} --local-dir {models / name}",
+        hint=f"Get it first, with a network: hf download {shlex.quote(name)} "
+        f"--local-dir {shlex.quote(str(models / name))}",
     )
 
 
 def _candidates(name: str, models: Path, hub: Path) -> Iterator[tuple[Path, Path]]:
     given = Path(name).expanduser()
-    yield given, given
+    yield given, _mounted(given)
     if not given.is_absolute() and ".." not in given.parts:
         yield models / name, models / name
         cached = hub / f"models--{name.replace('/', '--')}"
         revision = _revision(cached)
         yield cached / "snapshots" / revision, cached
+
+
+def _mounted(folder: Path) -> Path:
+    """Return the folder that a model's links stay in: more than itself for a hub's snapshot."""
+    cached = folder.absolute().parents
+    if len(cached) > 1 and cached[0].name == "snapshots" and cached[1].name.startswith("models--"):
+        return cached[1]
+    return folder
 
 
 def _revision(cached: Path) -> str:
@@ -118,5 +129,5 @@ def default_hub() -> Path:
     """Return the hub's cache, as the hub's own library finds it."""
     if cache := os.environ.get("HF_HUB_CACHE"):
         return Path(cache).expanduser()
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    return Path(home).expanduser() / "hub"
+    home = load(PathSettings).hf_home or Path("~/.cache/huggingface")
+    return home.expanduser() / "hub"

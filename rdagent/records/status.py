@@ -18,6 +18,22 @@ from rdagent.records.reasons import REASONS, RUN_STATES, Reason, RunState
 INSIDE_SCHEMA = "rdagent.inside-status/1"
 RUN_SCHEMA = "rdagent.status/1"
 STATUS_FILE = "status.json"
+#: What a program in a job can know of its own end; the rest only its supervisor can.
+INSIDE_REASONS: tuple[Reason, ...] = (
+    "ok",
+    "out_of_memory",
+    "gpu_unavailable",
+    "results_missing",
+    "results_invalid",
+    "disk_full",
+    "cancelled",
+    "command_failed",
+    "incomplete",
+    "diverged",
+    "refused",
+    "adapter_invalid",
+    "internal_error",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +63,7 @@ class InsideStatus:
         fields = Fields(untrusted.read_json(folder / STATUS_FILE), STATUS_FILE, INSIDE_SCHEMA)
         parts = [Fields(item, f"{STATUS_FILE}: part") for item in fields.items("parts")]
         return cls(
-            reason=as_reason(fields.text("reason")),
+            reason=_said_inside(fields.text("reason")),
             message=fields.text("message", ""),
             parts=tuple(
                 PartStatus(p.text("name"), as_reason(p.text("reason")), p.text("message", ""))
@@ -87,6 +103,13 @@ class RunStatus:
             started=fields.text("started"),
             ended=fields.text("ended"),
         )
+
+
+def _said_inside(name: str) -> Reason:
+    reason = as_reason(name)
+    if reason not in INSIDE_REASONS:
+        raise ResultError(f"a program inside cannot know the reason {name!r}")
+    return reason
 
 
 def as_reason(name: str) -> Reason:

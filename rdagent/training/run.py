@@ -21,9 +21,8 @@ from rdagent.files.printable import last_lines, printable
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import FTDockerConf
 from rdagent.jobs.gpus import visible_gpus
-from rdagent.jobs.images import image_name
 from rdagent.jobs.logfile import tail
-from rdagent.jobs.machine import job_facts
+from rdagent.jobs.machine import job_facts, with_image
 from rdagent.jobs.profiles import offline_environment, train_limits
 from rdagent.jobs.runs import RunFolder, identity_of, open_run
 from rdagent.jobs.spec import JobSpec, Mount
@@ -34,10 +33,16 @@ from rdagent.records.reasons import Reason
 from rdagent.records.requests import TrainRequest
 from rdagent.records.status import STATUS_FILE, RunStatus
 from rdagent.training.config import TrainingConfig, read_config
-from rdagent.training.datasets import DATASETS, WORKSPACE, DataFolder, find_datasets
+from rdagent.training.datasets import (
+    DATASETS,
+    INFO_FILE,
+    WORKSPACE,
+    DataFolder,
+    find_datasets,
+)
 from rdagent.training.overrides import ADAPTER_FOLDER, host_overrides
 from rdagent.training.progress import LOG_FILE, ProgressReader, TrainingProgress
-from rdagent.training.publish import publish_adapter
+from rdagent.training.publish import OUTPUT_FOLDER, publish_adapter
 from rdagent.training.result import RESULT_FILE, TrainingResult, read_result
 
 ENTRY = ("bash", "/app/train_entrypoint.sh")
@@ -118,7 +123,7 @@ def run(
     JobFailed when the job ends badly; the workspace's former adapter is then untouched.
     """
     planned = _check(request)
-    spec = _job(planned)
+    spec = with_image(_job(planned))
     root, asked = runs_root(), _identity(planned, spec)
     lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same training")):
@@ -193,10 +198,23 @@ def _identity(planned: _Plan, spec: JobSpec) -> dict[str, Any]:
         "told": planned.told.to_json(),
         "workspace": str(planned.config.workspace),
         "config": file_digest(planned.config.path),
-        "data": {path.name: file_digest(path) for path in planned.data.files},
+        "data": _data_digests(planned),
         "model": folder_digest(planned.model.folder, cache_root()),
-        "image": spec.image or image_name(spec.role),
+        "image": spec.image,
     }
+
+
+def _data_digests(planned: _Plan) -> dict[str, str]:
+    """Return the digest of every file that the training reads, by where it lies."""
+    files = [*planned.data.files, planned.data.folder / INFO_FILE]
+    for key in ("adapter_name_or_path", "deepspeed", "tokenized_path"):
+        given = str(planned.config.values.get(key) or "")
+        for part in filter(None, given.split(",")):
+            place = planned.config.workspace / part.strip()
+            files += (
+                [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+            )
+    return {str(path): file_digest(path) for path in files}
 
 
 def _watcher(follow: Follow) -> Callable[[Path], None]:
@@ -217,7 +235,10 @@ def _newest_out(folder: RunFolder) -> Path:
 
 def _conclude(folder: RunFolder, planned: _Plan, end: JobEnd) -> Trained:
     if not end.outcome.ok:
-        raise _failure(folder.finish(end.outcome.reason, end.message), end)
+        status = folder.finish(end.outcome.reason, end.message)
+        if end.interrupted:
+            raise KeyboardInterrupt
+        raise _failure(status, end)
     try:
         trained = _publish(folder, planned, end.out, reused=False)
     except ResultError as error:
@@ -240,6 +261,9 @@ def _failure(status: RunStatus, end: JobEnd) -> JobFailed:
 
 def _publish(folder: RunFolder, planned: _Plan, out: Path, *, reused: bool) -> Trained:
     result = read_result(out)
+    kept = planned.config.workspace / OUTPUT_FOLDER
+    if reused and _same_weights(out / ADAPTER_FOLDER, kept):
+        return Trained(folder.run_id, folder.path, kept, result, skipped=(), reused=True)
     published = publish_adapter(
         out / ADAPTER_FOLDER, planned.config.workspace, base_model=planned.model_name
     )
@@ -251,6 +275,14 @@ def _publish(folder: RunFolder, planned: _Plan, out: Path, *, reused: bool) -> T
         skipped=published.skipped,
         reused=reused,
     )
+
+
+def _same_weights(trained: Path, kept: Path) -> bool:
+    """Tell whether the workspace still has exactly what the run made."""
+    names = sorted(path.name for path in trained.glob("*.safetensors"))
+    if not names or not all((kept / name).is_file() for name in names):
+        return False
+    return all(file_digest(trained / name) == file_digest(kept / name) for name in names)
 
 
 def _manifest(planned: _Plan, spec: JobSpec, end: JobEnd, backend: Backend) -> dict[str, Any]:

@@ -111,6 +111,16 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
     )
 
 
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Read the tokenizer that an earlier stage made."""
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Read the weights that an earlier stage made, in single precision."""
+    return Qwen2ForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
+
+
 def encode(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> Example:
     """Tokenize turn by turn as the chat template writes them; answers and their end weigh fully."""
     ids: list[int] = []
@@ -221,15 +231,19 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--million-tokens", type=float, default=36.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--start-from", type=Path, help="a model of this script's, to go on with")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe(tokens=int(arguments.million_tokens * 1e6))
     torch.manual_seed(recipe.seed)
     with arguments.mixture.open(encoding="utf-8") as lines:
         conversations = [json.loads(line) for line in lines]
-    tokenizer = make_tokenizer(conversations[:20_000])
+    start = arguments.start_from
+    tokenizer = load_tokenizer(start) if start else make_tokenizer(conversations[:20_000])
     examples = [encode(tokenizer, conversation) for conversation in conversations]
     model = make_model(tokenizer)
+    if start:
+        model.load_state_dict(load_weights(start))
     print(f"{model.num_parameters()} parameters", flush=True)
     pretrain(model, examples, recipe, lambda: save(model, tokenizer, arguments.out))
     save(model, tokenizer, arguments.out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from rdagent.errors import ImageUnavailable, InfrastructureError
@@ -133,14 +134,16 @@ class DockerBackend:
         phase = _PHASES.get(str(state.get("Status")), "running")
         if phase != "exited":
             return JobState(phase)
-        oom = bool(state.get("OOMKilled")) or self._oom_event(identifier)
+        oom = bool(state.get("OOMKilled")) or self._oom_event(
+            identifier, str(state.get("StartedAt", ""))
+        )
         return JobState("exited", int(state.get("ExitCode", -1)), oom)
 
-    def _oom_event(self, identifier: str) -> bool:
+    def _oom_event(self, identifier: str, started: str) -> bool:
         """Ask the engine's event log as well: the flag alone misses children on some versions."""
         with engine_errors():
             events = connect().events(
-                since=int(time.time()) - 3600,
+                since=_epoch(started),
                 until=int(time.time()) + 1,
                 filters={"container": identifier, "event": "oom"},
                 decode=True,
@@ -190,6 +193,14 @@ class DockerBackend:
             FoundJob(row["Id"], (row.get("Names") or ["?"])[0].lstrip("/"), row["Labels"])
             for row in rows
         ]
+
+
+def _epoch(stamp: str) -> int:
+    """Return the second that an engine's time stamp names; the beginning of time if none."""
+    try:
+        return int(datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp())
+    except ValueError:
+        return 0
 
 
 def _start_failure(message: str) -> EngineError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from rdagent.jobs.images.base import Base, ensure_base
 from rdagent.jobs.images.engine import image_id
-from rdagent.jobs.images.ensure import BuiltImage, ensure_image
+from rdagent.jobs.images.ensure import BuiltImage, ensure_image, prepare_build
 from rdagent.jobs.images.plan import ImagePlan, image_name, plan_image
 from rdagent.jobs.images.recipes import ACCELERATORS, Accelerator, recipe_root
 from rdagent.jobs.images.torch_wheel import TorchWheel
@@ -29,5 +29,6 @@ __all__ = [
     "image_id",
     "image_name",
     "plan_image",
+    "prepare_build",
     "recipe_root",
 ]

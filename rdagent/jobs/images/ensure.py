@@ -64,6 +64,13 @@ def ensure_image(role: Role, *, progress: Progress, accelerator: str = "cpu") ->
     return BuiltImage(name, found, deps, built, time.monotonic() - started)
 
 
+def prepare_build(role: Role, *, progress: Progress, accelerator: str = "cpu") -> None:
+    """Bring base, torch and wheels here and build nothing: for a ``docker build`` by hand."""
+    ensure_base(progress=progress)
+    ensure_torch(recipe(role, accelerator).torch_requirement, progress=progress)
+    ensure_wheelhouse(role, progress=progress, accelerator=accelerator)
+
+
 def _ensure_deps(plan: ImagePlan, progress: Progress) -> ImagePlan:
     """Make the libraries' image; names are settled only once base and torch are here."""
     ensure_base(progress=progress)

@@ -114,6 +114,12 @@ def test_two_builders_of_one_image_do_not_both_build(made: Engine) -> None:
     assert len(made.built) == 2
 
 
+def test_preparing_a_build_by_hand_builds_nothing(made: Engine, tmp_path: Path) -> None:
+    ensure.prepare_build("train", progress=quiet)
+    assert (made.built, plan.plan_image("train").missing) == ([], ("deps", "code"))
+    assert list((tmp_path / "cache" / "wheels").glob("train-*/complete.json"))
+
+
 def test_files_edited_during_a_build_leave_no_image_of_that_name(
     made: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,10 @@ DONE = {"exit_code": 0, "results": "present", "said": "ok"}
         ("cancelled", Evidence(intent="cancelled", exit_code=143)),
         ("disk_full", Evidence(intent="disk_full", exit_code=143)),
         ("engine_restarted", Evidence(engine_restarted=True, exit_code=143)),
-        ("engine_restarted", Evidence(engine_restarted=True, exit_code=137, out_of_memory=True)),
+        ("out_of_memory", Evidence(engine_restarted=True, exit_code=137, out_of_memory=True)),
+        ("command_failed", Evidence(engine_restarted=True, exit_code=1)),
+        ("diverged", Evidence(engine_restarted=True, exit_code=6, said="diverged")),
+        ("diverged", Evidence(engine_restarted=True, exit_code=143, said="diverged")),
         ("ok", Evidence(engine_restarted=True, **DONE)),
     ],
 )

@@ -1,6 +1,7 @@
 """The supervisor's own rules, on the fake backend: retries, ownership, rights."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from rdagent.jobs.backends.fake import FakeBackend, Program
 from rdagent.jobs.owner import is_dead, this_owner
 from rdagent.jobs.reaper import reap
 from rdagent.jobs.spec import JobSpec, Limits, Mount
-from rdagent.jobs.supervisor import run_job
+from rdagent.jobs.supervisor import Watch, run_job
 
 LIMITS = Limits(deadline_seconds=10, grace_seconds=1, memory_bytes=1 << 20, cpus=1)
 
@@ -88,11 +89,11 @@ def test_a_job_never_runs_as_root(tmp_path):
 
 def test_this_process_is_alive_and_one_that_ended_is_dead():
     owner = this_owner()
-    host, boot, pid, started = owner.split("/")
+    host, boot, space, pid, started = owner.split("/")
     assert not is_dead(owner)
-    assert is_dead(f"{host}/{boot}/{pid}/{int(started) + 1}")
-    assert is_dead(f"{host}/other/{pid}/{started}")
-    assert not is_dead(f"elsewhere/{boot}/{pid}/{started}")
+    assert is_dead(f"{host}/{boot}/{space}/{pid}/{int(started) + 1}")
+    assert is_dead(f"{host}/other/{space}/{pid}/{started}")
+    assert not is_dead(f"elsewhere/{boot}/{space}/{pid}/{started}")
     assert not is_dead("garbage")
 
 
@@ -108,8 +109,8 @@ def test_only_the_jobs_of_dead_owners_are_reaped(tmp_path):
     run_job(backend, spec(), tmp_path, "r")
     assert reap(backend) == []
     job = backend.created[0]
-    host, boot, pid, started = job.labels["io.rdagent.owner"].split("/")
-    job.labels["io.rdagent.owner"] = f"{host}/{boot}/{pid}/{int(started) + 1}"
+    host, boot, space, pid, started = job.labels["io.rdagent.owner"].split("/")
+    job.labels["io.rdagent.owner"] = f"{host}/{boot}/{space}/{pid}/{int(started) + 1}"
     assert [found.name for found in reap(backend)] == [job.name]
 
 
@@ -134,8 +135,39 @@ def test_root_gives_its_jobs_to_an_unprivileged_user(monkeypatch):
 
 def test_a_job_that_writes_more_than_it_may_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "DISK_CHECK_SECONDS", 0.0)
-    from dataclasses import replace
-
     backend = FakeBackend({("x",): Program(seconds=30)})
-    tight = replace(spec(), limits=replace(LIMITS, out_bytes=-1))
-    assert run_job(backend, tight, tmp_path, "r").outcome.reason == "disk_full"
+    tight = replace(spec(), limits=replace(LIMITS, out_bytes=10))
+
+    def write(attempt):
+        (attempt / "out" / "large").write_bytes(b"x" * 11)
+
+    end = run_job(backend, tight, tmp_path, "r", Watch(on_poll=write))
+    assert end.outcome.reason == "disk_full"
+
+
+def test_more_files_than_allowed_count_as_a_full_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "FILES_LIMIT", 3)
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+    assert supervisor.holds_more_than(tmp_path, 1 << 40)
+    assert not supervisor.holds_more_than(tmp_path / "gone", 0)
+
+
+def test_a_progress_display_that_fails_does_not_end_the_job(tmp_path):
+    backend = FakeBackend({("x",): Program(seconds=0.5)})
+    calls = []
+
+    def broken(attempt):
+        calls.append(attempt)
+        raise FileNotFoundError
+
+    end = run_job(backend, spec(), tmp_path, "r", Watch(on_poll=broken))
+    assert (end.outcome.reason, len(calls)) == ("ok", 1)
+
+
+def test_one_hiccup_of_the_engine_does_not_rename_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor.time, "sleep", lambda seconds: None)
+    backend = FakeBackend({("x",): Program(exit_code=1)})
+    backend.failures = [InfrastructureError("slow", retryable=True)]
+    end = run_job(backend, spec(), tmp_path, "r")
+    assert (end.outcome.reason, end.tries) == ("command_failed", 1)

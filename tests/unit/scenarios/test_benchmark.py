@@ -96,17 +96,20 @@ def test_results_that_are_damaged_are_no_success(backend, workspace, content):
     assert feedback.reason in ("results_invalid", "incomplete")
 
 
-def test_a_failed_job_keeps_what_the_workspace_had(backend, workspace):
-    evaluator(backend()).evaluate(TASK, FBWorkspace(workspace), None)
-    before = (workspace / "benchmark_results" / "results.json").read_bytes()
+def test_a_failed_job_leaves_no_score_of_an_earlier_adapter_behind(backend, workspace, place):
+    implementation = FBWorkspace(workspace)
+    evaluator(backend()).evaluate(TASK, implementation, None)
     write_adapter(workspace / "output", r=8)
     failing = backend(
         evaluate=Program(exit_code=1, prints=(b"Traceback\nValueError: \x1b[31mno\n",))
     )
-    feedback = evaluator(failing).evaluate(TASK, FBWorkspace(workspace), None)
-    assert feedback.reason == "results_missing" or feedback.reason == "command_failed"
+    feedback = evaluator(failing).evaluate(TASK, implementation, None)
+    assert feedback.reason == "command_failed"
+    assert feedback.code == ""
     assert "ValueError: no" in feedback.raw_execution
-    assert (workspace / "benchmark_results" / "results.json").read_bytes() == before
+    assert implementation.running_info.result is None
+    assert not (workspace / "benchmark_results" / "results.json").exists()
+    assert len(list((place / "ft" / "runs").glob("*/variants/adapter/results.json"))) == 1
 
 
 def test_the_same_request_is_answered_by_its_finished_run(backend, workspace):

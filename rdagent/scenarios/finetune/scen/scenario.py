@@ -9,7 +9,6 @@ from rdagent.core.experiment import Task
 from rdagent.core.settings import finetune_settings
 from rdagent.demo import paths as demo
 from rdagent.errors import AdapterInvalid
-from rdagent.models.resolve import LocalModel, resolve_model
 
 
 class LLMFinetuneScen:
@@ -40,10 +39,6 @@ class LLMFinetuneScen:
             return inspect_adapter(adapter).base_model or str(demo.MODEL)
         except AdapterInvalid:
             return str(demo.MODEL)
-
-    def local_model(self) -> LocalModel:
-        """Find the base model on this machine."""
-        return resolve_model(self.base_model, finetune_settings().file_path / "models")
 
     @property
     def background(self) -> str:

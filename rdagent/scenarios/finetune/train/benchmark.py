@@ -15,7 +15,7 @@ from rdagent.core.experiment import FBWorkspace, Task
 from rdagent.core.feedback import CoSTEERSingleFeedback
 from rdagent.core.roles import CoSTEEREvaluator
 from rdagent.core.settings import finetune_settings, load
-from rdagent.errors import RDAgentError
+from rdagent.errors import RDAgentError, RefusedError
 from rdagent.evaluation import run as evaluation_run
 from rdagent.evaluation.feedback import feedback_of, feedback_of_error
 from rdagent.evaluation.publish import publish_results
@@ -27,6 +27,7 @@ from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
 from rdagent.jobs.environment import BenchmarkDockerEnv
 from rdagent.jobs.images import ensure_image
+from rdagent.jobs.reaper import reap
 from rdagent.models.resolve import resolve_model
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 
@@ -78,12 +79,14 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
         in the workspace's ``benchmark_results/``.
         """
         workspace = implementation.workspace_path
+        implementation.running_info.result = None
         try:
+            _withdraw(workspace)
             evaluation = self._run(workspace)
+            _publish(evaluation, workspace)
         except RDAgentError as error:
             feedback = feedback_of_error(error)
         else:
-            _publish(evaluation, workspace)
             feedback = feedback_of(evaluation, ADAPTER_VARIANT)
             if feedback.scores:
                 scores = {task: score.value for task, score in feedback.scores.items()}
@@ -106,11 +109,21 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
 
     def _ready_backend(self) -> Backend:
         if self._backend is None:
-            from rdagent.jobs.backends.docker import DockerBackend
+            from rdagent.jobs.backends.choose import choose_backend
 
             ensure_image("lm-eval", progress=lambda line: None)
-            self._backend = DockerBackend()
+            self._backend = choose_backend()
+            reap(self._backend)
         return self._backend
+
+
+def _withdraw(workspace: Path) -> None:
+    """Take back an earlier evaluation's copies: they are another adapter's; its run keeps them."""
+    folder = workspace / RESULTS_FOLDER
+    if folder.is_symlink():
+        raise RefusedError(f"{folder} is a link", hint="Remove it; results are written there.")
+    for path in (workspace / RUN_POINTER, folder / "results.json", *folder.glob("samples_*.jsonl")):
+        path.unlink(missing_ok=True)
 
 
 def _publish(evaluation: Evaluation, workspace: Path) -> None:

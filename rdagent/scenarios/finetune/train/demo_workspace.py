@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rdagent.core.settings import finetune_settings
 from rdagent.demo import mini_home, paths
-from rdagent.jobs.backends.docker import DockerBackend
+from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.images import ensure_image
 from rdagent.training.run import TrainingRequest, run
 
@@ -34,5 +34,5 @@ def ready_demo_workspace() -> Path:
     if not (workspace / "output" / "adapter_config.json").exists():
         print("No adapter yet: training the demo's first.")
         ensure_image("train", progress=lambda line: None)
-        run(demo_training(new_demo_workspace()), DockerBackend())
+        run(demo_training(new_demo_workspace()), choose_backend())
     return workspace

@@ -17,8 +17,6 @@ from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.benchmark import ADAPTER_FOLDER, FTBenchmarkEvaluator
 from rdagent.training import run as training_run
 
-TRAIN_FILE = "train.yaml"
-
 
 class LLMFinetuneRunner(Developer):
     """Trains what a workspace's ``train.yaml`` describes and evaluates what came of it.
@@ -64,7 +62,8 @@ class LLMFinetuneRunner(Developer):
 
     def _train(self, workspace: FBWorkspace) -> None:
         folder = workspace.workspace_path
-        if not (folder / TRAIN_FILE).exists() and (folder / ADAPTER_FOLDER).is_dir():
+        configured = any((folder / name).exists() for name in training_run.CONFIG_NAMES)
+        if not configured and (folder / ADAPTER_FOLDER).is_dir():
             return
         result = training_run.run(
             training_run.TrainingRequest(folder, base_model=self.scen.explicit_base_model),
@@ -74,9 +73,11 @@ class LLMFinetuneRunner(Developer):
 
     def _ready_backend(self) -> Backend:
         if self._backend is None:
-            from rdagent.jobs.backends.docker import DockerBackend
+            from rdagent.jobs.backends.choose import choose_backend
             from rdagent.jobs.images import ensure_image
+            from rdagent.jobs.reaper import reap
 
             ensure_image("train", progress=lambda line: None)
-            self._backend = DockerBackend()
+            self._backend = choose_backend()
+            reap(self._backend)
         return self._backend
