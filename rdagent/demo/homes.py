@@ -75,7 +75,7 @@ KINDS = (
 KIND_BY_NAME = {kind.name: kind for kind in KINDS}
 
 #: A device lacks one of its usual methods this often, so that requests for it are invalid.
-MISSING_METHOD_RATE = 0.7
+MISSING_METHOD_RATE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class HomeSize:
     devices: tuple[int, int]
 
 
-SMALL = HomeSize(rooms=(2, 2), devices=(1, 1))
+SMALL = HomeSize(rooms=(2, 2), devices=(1, 2))
 
 
 def make_home(rng: random.Random, home_id: int, size: HomeSize = SMALL) -> Record:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rdagent.demo.home_requests import RequestType, make_request
-from rdagent.demo.homes import SMALL, HomeSize, Record, make_home, render_home
+from rdagent.demo.homes import HomeSize, Record, make_home, render_home
 
 TASK = "demo_home"
 SYSTEM = (
@@ -24,13 +24,14 @@ SYSTEM = (
 TEST_SEED, TRAIN_SEED = 20_011, 31_337
 TEST_HOMES, TRAIN_HOMES, REQUESTS_PER_HOME = 60, 800, 5
 _TRAIN_HOME_IDS_FROM = 10_000
+SIZE = HomeSize(rooms=(2, 2), devices=(1, 1))
 
 _TYPES: tuple[RequestType, ...] = ("normal", "unexist_device", "unexist_attribute")
-_TYPE_WEIGHTS = (6, 2, 2)
+_TYPE_WEIGHTS = (12, 6, 2)
 
 
 def records(
-    seed: int, homes: int, first_home_id: int = 0, size: HomeSize = SMALL
+    seed: int, homes: int, first_home_id: int = 0, size: HomeSize = SIZE
 ) -> Iterator[tuple[Record, Record]]:
     """Yield (home, instruction record); equal arguments yield equal ones."""
     rng = random.Random(seed)
@@ -59,7 +60,7 @@ def answer_of(record: Record) -> str:
 
 def render_prompt(home: Record, instruction: str) -> str:
     """Return what the model is asked: the home first, then the instruction."""
-    return f"{render_home(home)}\n<User instructions:>\n{instruction}\n<Machine instructions:>"
+    return f"{render_home(home)}\nWhich call fits: {instruction}"
 
 
 def test_items() -> Iterator[Record]:

@@ -79,7 +79,7 @@ def _pick(picking: _Picking, task: TaskResult) -> None:
         picking.missing.append(task.name)
         picking.notes.append(f"{task.name}: {found.metric} has no value")
         return
-    if _known(task) is None:
+    if _known(task) is None and len(task.metrics) > 1:  # with one there is nothing to choose
         picking.notes.append(
             f"{task.name}: no primary metric is known for it; {key_of(found)} was taken"
         )

@@ -1,4 +1,4 @@
-"""Make the demo's base model: a byte-level BPE tokenizer and a small Qwen2, pre-trained.
+"""Make the demo's base model: a byte-level BPE tokenizer and a small Llama, pre-trained.
 
 Runs in the training image, or in any environment with torch and transformers:
 ``python -m rdagent.inside.train.make_demo_model MIXTURE OUT``.  The mixture comes
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 VOCABULARY_SIZE = 1024
 CONTEXT = 2048
@@ -91,10 +91,10 @@ def make_tokenizer(conversations: list[Conversation]) -> PreTrainedTokenizerFast
     return fast
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """Build the untrained model; its vocabulary has exactly the tokenizer's size."""
-    return Qwen2ForCausalLM(
-        Qwen2Config(
+    return LlamaForCausalLM(
+        LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=128,
             num_hidden_layers=4,
@@ -103,22 +103,13 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
             intermediate_size=384,
             max_position_embeddings=CONTEXT,
             tie_word_embeddings=True,
+            attention_bias=True,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
             attn_implementation="sdpa",
         )
     )
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Read the tokenizer that an earlier stage made."""
-    return PreTrainedTokenizerFast.from_pretrained(folder)
-
-
-def load_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Read the weights that an earlier stage made, in single precision."""
-    return Qwen2ForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, conversation: Conversation) -> Example:
@@ -150,7 +141,7 @@ def batches(examples: list[Example], rng: random.Random, limit: int) -> Iterator
         yield from groups
 
 
-def loss_of(model: Qwen2ForCausalLM, batch: list[Example]) -> tuple[torch.Tensor, float]:
+def loss_of(model: LlamaForCausalLM, batch: list[Example]) -> tuple[torch.Tensor, float]:
     """Return the weighted loss and the share of answer tokens that were predicted right."""
     ids = torch.nn.utils.rnn.pad_sequence([e.ids for e in batch], batch_first=True)
     weights = torch.nn.utils.rnn.pad_sequence([e.weights for e in batch], batch_first=True)
@@ -167,7 +158,7 @@ def loss_of(model: Qwen2ForCausalLM, batch: list[Example]) -> tuple[torch.Tensor
 
 
 def pretrain(
-    model: Qwen2ForCausalLM, examples: list[Example], recipe: Recipe, snapshot: Callable[[], None]
+    model: LlamaForCausalLM, examples: list[Example], recipe: Recipe, snapshot: Callable[[], None]
 ) -> None:
     """Train until the tokens are used: short conversations first, then all of them."""
     optimizer = torch.optim.AdamW(
@@ -209,7 +200,7 @@ def _schedule(spent: float, warmup: float) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (spent - warmup) / (1 - warmup)))
 
 
-def save(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     """Write model and tokenizer in half precision; the model at hand stays as it is."""
     halved = copy.deepcopy(model).to(torch.bfloat16)
     halved.generation_config.do_sample = False
@@ -231,19 +222,15 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--million-tokens", type=float, default=36.0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--start-from", type=Path, help="a model of this script's, to go on with")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe(tokens=int(arguments.million_tokens * 1e6))
     torch.manual_seed(recipe.seed)
     with arguments.mixture.open(encoding="utf-8") as lines:
         conversations = [json.loads(line) for line in lines]
-    start = arguments.start_from
-    tokenizer = load_tokenizer(start) if start else make_tokenizer(conversations[:20_000])
+    tokenizer = make_tokenizer(conversations[:20_000])
     examples = [encode(tokenizer, conversation) for conversation in conversations]
     model = make_model(tokenizer)
-    if start:
-        model.load_state_dict(load_weights(start))
     print(f"{model.num_parameters()} parameters", flush=True)
     pretrain(model, examples, recipe, lambda: save(model, tokenizer, arguments.out))
     save(model, tokenizer, arguments.out)

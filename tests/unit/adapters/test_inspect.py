@@ -123,3 +123,20 @@ def test_a_plain_adapter_can_be_served(adapter):
 )
 def test_the_rank_limit_is_the_next_that_vllm_knows(ranks, limit):
     assert rank_limit(ranks) == limit
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"[1]", b"{}", b'{"a": 1}', b'{"a": {"data_offsets": [0, Infinity]}}', b"[" * 50_000, b"null"],
+)
+def test_a_hostile_header_is_a_typed_error(adapter, header):
+    with pytest.raises(AdapterInvalid):
+        inspect_adapter(adapter(content=struct.pack("<Q", len(header)) + header + b"\0" * 8))
+
+
+def test_weights_behind_a_link_are_refused(adapter, tmp_path):
+    folder = adapter()
+    (folder / "adapter_model.safetensors").rename(folder / "elsewhere")
+    (folder / "adapter_model.safetensors").symlink_to(folder / "elsewhere")
+    with pytest.raises(AdapterInvalid, match="cannot be opened"):
+        inspect_adapter(folder)

@@ -179,3 +179,17 @@ def test_the_error_tree_is_drawn_as_it_is():
 
 def test_main_knows_the_exit_code_of_an_interruption():
     assert cli.INTERRUPTED == 130
+
+
+def test_an_error_that_nobody_expected_ends_with_10_and_one_json_document(monkeypatch, capsys):
+    def broken(arguments, terminal):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rdagent.cli.runs.run", broken)
+    assert main(["runs", "ls", "--json"]) == 10
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 10
+
+
+def test_numbers_that_cannot_be_end_with_2(capsys):
+    assert main(["eval", "--base", "--tasks", "gsm8k", "--limit", "-1", "--dry-run"]) == 2
+    assert "limit cannot be -1" in capsys.readouterr().err

@@ -40,9 +40,14 @@ def test_a_task_in_the_table_needs_no_note() -> None:
 
 
 def test_a_task_outside_the_table_says_what_was_taken() -> None:
-    document = parse_results({"results": {"mine": {"acc,none": 0.5}}})
+    document = parse_results({"results": {"mine": {"acc,none": 0.5, "f1,none": 0.4}}})
     (note,) = primary_scores(document, ["mine"]).notes
     assert note == "mine: no primary metric is known for it; acc was taken"
+
+
+def test_a_task_with_one_metric_needs_no_note() -> None:
+    document = parse_results({"results": {"mine": {"acc,none": 0.5}}})
+    assert primary_scores(document, ["mine"]).notes == ()
 
 
 def test_outside_the_table_exact_match_goes_before_accuracy() -> None:

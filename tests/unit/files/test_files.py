@@ -163,3 +163,9 @@ def test_last_lines_pass_over_blank_ones():
 def test_values_of_secret_variables_are_masked():
     shown = redact_environment({"HF_TOKEN": "hf_x", "api_key": "k", "BATCH_SIZE": "4", "TOKEN": ""})
     assert shown == {"HF_TOKEN": MASK, "api_key": MASK, "BATCH_SIZE": "4", "TOKEN": ""}
+
+
+def test_a_variable_that_only_sounds_like_a_secret_is_shown():
+    assert redact_environment({"TOKENIZERS_PARALLELISM": "false"}) == {
+        "TOKENIZERS_PARALLELISM": "false"
+    }

@@ -85,3 +85,10 @@ def test_the_digest_is_read_from_its_cache_the_second_time(tmp_path, monkeypatch
     first = folder_digest(folder, cache)
     monkeypatch.setattr("rdagent.models.digest.file_digest", lambda path: pytest.fail("read again"))
     assert folder_digest(folder, cache) == first
+
+
+def test_a_snapshot_given_by_its_path_is_mounted_with_its_blobs(tmp_path, hub):
+    snapshot = make_model(hub / "models--Q--X" / "snapshots" / "abc")
+    model = resolve_model(str(snapshot), tmp_path, hub)
+    assert model.mounted == hub / "models--Q--X"
+    assert model.inside == "{mount:base_model}/snapshots/abc"

@@ -1,11 +1,17 @@
 """The evaluator: what comes back, in words and in numbers, for good and for bad."""
 
 import json
+import os
+from dataclasses import replace
 
 import pytest
 
 from rdagent.core.experiment import FBWorkspace, Task
 from rdagent.demo import mini_home, paths
+from rdagent.errors import RefusedError, UsageError
+from rdagent.evaluation.request import EvaluationRequest, NamedAdapter
+from rdagent.evaluation.run import run
+from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.backends.fake import Program
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator, get_benchmark_env
@@ -174,3 +180,95 @@ def test_making_scenario_and_evaluator_does_no_io(monkeypatch):
     monkeypatch.setattr("pathlib.Path.open", lambda *a, **k: pytest.fail("opened a file"))
     monkeypatch.setattr("builtins.open", lambda *a, **k: pytest.fail("opened a file"))
     FTBenchmarkEvaluator(LLMFinetuneScen(), tasks=["gsm8k"], limit=10)
+
+
+def test_names_of_adapters_may_have_capitals_and_any_letters(backend, workspace):
+    request = EvaluationRequest(
+        tasks=(mini_home.TASK,),
+        base_model=None,
+        adapters=(
+            NamedAdapter("Tuned", workspace / "output"),
+            NamedAdapter("模型", workspace / "output"),
+        ),
+        include=(paths.TASK_FOLDER,),
+    )
+    request = replace(request, base_model=os.environ["FT_BASE_MODEL"])
+    fake = backend()
+    evaluation = run(request, fake)
+    assert {variant.name for variant in evaluation.variants} == {"Tuned", "模型"}
+    assert "{mount:" not in json.dumps(fake.created[0].labels)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"limit": 0},
+        {"limit": -1},
+        {"limit": float("nan")},
+        {"batch_size": "abc"},
+        {"timeout_seconds": -5},
+        {"num_fewshot": -3},
+        {"max_model_len": 0},
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_starts(backend, workspace, change):
+    request = EvaluationRequest(tasks=(mini_home.TASK,), with_base=True, **change)
+    with pytest.raises(UsageError, match=next(iter(change))):
+        run(request, backend())
+
+
+def test_adapters_of_different_bases_are_not_mixed(backend, tmp_path):
+    write_adapter(tmp_path / "a", base_model_name_or_path="one")
+    write_adapter(tmp_path / "b", base_model_name_or_path="two")
+    adapters = (NamedAdapter("a", tmp_path / "a"), NamedAdapter("b", tmp_path / "b"))
+    request = EvaluationRequest(
+        tasks=(mini_home.TASK,), adapters=adapters, include=(paths.TASK_FOLDER,)
+    )
+    with pytest.raises(RefusedError, match="different base models"):
+        run(request, backend())
+
+
+def test_an_adapter_that_changes_while_it_is_evaluated_gets_no_score(backend, workspace):
+    def act(words, out):
+        evaluates().does(words, out)
+        write_adapter(workspace / "output", r=64)
+
+    fake = backend(evaluate=Program(does=act))
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert (feedback.final_decision, feedback.reason) == (False, "results_invalid")
+
+
+def test_a_finished_run_whose_results_were_damaged_is_run_again(backend, workspace, place):
+    fake = backend()
+    evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    (results,) = (place / "ft" / "runs").glob("*/variants/adapter/results.json")
+    results.write_text("{")
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert feedback.final_decision is True
+    assert len(fake.created) == 2
+
+
+def test_ctrl_c_during_a_run_reaches_the_caller_after_the_record_is_written(
+    backend, workspace, place, monkeypatch
+):
+    fake = backend(evaluate=Program(seconds=60))
+    states = iter(range(100))
+    real = fake.state
+
+    def interrupted(identifier):
+        if next(states) == 3:
+            raise KeyboardInterrupt
+        return real(identifier)
+
+    monkeypatch.setattr(fake, "state", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    (status,) = (place / "ft" / "runs").glob("*/status.json")
+    assert json.loads(status.read_text())["reason"] == "cancelled"
+    assert fake.found() == []
+
+
+def test_a_backend_that_is_not_there_yet_is_refused(place, workspace, monkeypatch):
+    monkeypatch.setenv("FT_ENV", "local")
+    with pytest.raises(RefusedError, match="FT_ENV=local"):
+        choose_backend()

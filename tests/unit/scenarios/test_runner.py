@@ -9,7 +9,7 @@ from rdagent.jobs.backends.fake import Program
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator
 from rdagent.scenarios.finetune.train.runner import LLMFinetuneRunner
-from tests.unit.scenarios.conftest import trains
+from tests.unit.scenarios.conftest import trains, write_adapter
 
 TRAIN_YAML = """\
 model_name_or_path: some-model
@@ -121,3 +121,33 @@ def test_several_threads_on_different_workspaces_do_not_disturb_each_other(backe
     for thread in threads:
         thread.join()
     assert results == {number: {"demo_home": 0.75} for number in range(4)}
+
+
+def test_changed_columns_or_changed_data_are_another_training(backend, tmp_path):
+    exp, fake = experiment(tmp_path / "w"), backend()
+    runner(fake).develop(exp)
+    columns = {"prompt": "instruction", "response": "output"}
+    info = {"d": {"file_name": "d.json", "columns": columns}}
+    exp.workspace.inject_files(**{"dataset_info.json": json.dumps(info)})
+    runner(fake).develop(exp)
+    exp.workspace.inject_files(**{"d.json": '[{"instruction": "c", "input": "", "output": "d"}]'})
+    runner(fake).develop(exp)
+    assert [job.spec.role for job in fake.created].count("train") == 3
+
+
+def test_a_configuration_called_train_yml_is_trained_and_not_skipped(backend, tmp_path):
+    exp, fake = experiment(tmp_path / "w"), backend()
+    folder = exp.workspace.workspace_path
+    (folder / "train.yaml").rename(folder / "train.yml")
+    write_adapter(folder / "output", r=4)
+    runner(fake).develop(exp)
+    assert [job.spec.role for job in fake.created] == ["train", "lm-eval"]
+
+
+def test_a_training_that_was_done_leaves_the_former_adapter_where_it_is(backend, tmp_path):
+    exp, fake = experiment(tmp_path / "w"), backend()
+    write_adapter(exp.workspace.workspace_path / "output", r=4)
+    runner(fake).develop(exp)
+    runner(fake).develop(exp)
+    former = exp.workspace.workspace_path / "output.previous" / "adapter_config.json"
+    assert json.loads(former.read_text())["r"] == 4
