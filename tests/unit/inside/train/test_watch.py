@@ -33,11 +33,11 @@ def test_two_bad_logs_in_a_row_stop_the_training(bad: dict[str, Any]) -> None:
 
 
 def test_one_bad_log_does_not_stop_the_training() -> None:
-    after({"loss": 1.0}, {"loss": NAN}).stop_if_diverged()
+    assert not after({"loss": 1.0}, {"loss": NAN}).diverged
 
 
 def test_a_good_log_between_two_bad_ones_starts_anew() -> None:
-    after({"loss": NAN}, {"loss": 1.0}, {"loss": NAN}).stop_if_diverged()
+    assert not after({"loss": NAN}, {"loss": 1.0}, {"loss": NAN}).diverged
 
 
 def test_a_log_without_a_loss_does_not_count() -> None:
