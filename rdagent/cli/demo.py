@@ -14,7 +14,7 @@ from rdagent.demo import mini_home, paths
 from rdagent.errors import JobFailed
 from rdagent.evaluation import run as evaluation_run
 from rdagent.evaluation.report import percent
-from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedAdapter
+from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import Evaluation
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.backends.docker_api import connect
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     request = EvaluationRequest(
         tasks=(mini_home.TASK,),
         base_model=str(paths.MODEL),
-        adapters=(NamedAdapter(ADAPTER_VARIANT, workspace / "output"),),
+        variants=(NamedVariant(ADAPTER_VARIANT, workspace / "output"),),
         with_base=True,
         include=(paths.TASK_FOLDER,),
         engine=arguments.engine,

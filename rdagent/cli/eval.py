@@ -5,55 +5,122 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rdagent.cli.terminal import Terminal
 from rdagent.core.settings import finetune_settings
+from rdagent.errors import UsageError
+from rdagent.evaluation import results_folder
 from rdagent.evaluation import run as evaluation_run
 from rdagent.evaluation.report import metric_name, percent, score_text
 from rdagent.evaluation.request import (
     ADAPTER_VARIANT,
     EvaluationRequest,
-    NamedAdapter,
+    NamedVariant,
     request_from_settings,
 )
 from rdagent.evaluation.run import Evaluation, VariantResult
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.reaper import reap
+from rdagent.records.limits import Limit, read_limit
+from rdagent.records.requests import DTYPES, LONG_PROMPTS
+
+#: Arguments whose field in the request has the same name.
+_SAME_NAMES = (
+    "base_model",
+    "num_fewshot",
+    "chat_template",
+    "thinking",
+    "max_gen_toks",
+    "gen_kwargs",
+    "long_prompts",
+    "seed",
+    "engine",
+    "dtype",
+    "batch_size",
+    "max_model_len",
+    "num_gpus",
+    "tensor_parallel",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments; what is left out comes from the ``FT_`` settings."""
-    parser.add_argument(
+    _add_models(parser.add_argument_group("what is evaluated"))
+    _add_prompts(parser.add_argument_group("prompts and answers"))
+    _add_engine(parser.add_argument_group("engine"))
+    run = parser.add_argument_group("the run")
+    run.add_argument("--timeout", type=float, metavar="SECONDS")
+    run.add_argument("--name", default="", metavar="TEXT", help="a name to find the run by")
+    run.add_argument("--out", type=Path, metavar="DIR", help="copy results and samples there")
+    run.add_argument("--fresh", action="store_true", help="run again even if it was run before")
+    run.add_argument("--dry-run", action="store_true", help="show the job and start nothing")
+    run.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def _add_models(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "adapter", nargs="*", metavar="[NAME=]ADAPTER", help="LoRA folder; several are compared"
     )
-    parser.add_argument(
+    group.add_argument(
         "--base-model", metavar="M", help="folder or name; default: the adapter's own"
     )
-    parser.add_argument("--base", action="store_true", help="evaluate the base model as well")
-    parser.add_argument(
-        "--tasks", metavar="T,T", help="task names (default: FT_BENCHMARK_DATASETS)"
+    group.add_argument("--base", action="store_true", help="evaluate the base model as well")
+    group.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME=MODEL[+ADAPTER]",
+        help="another model: merged, a checkpoint on its base, any other (repeatable)",
     )
-    parser.add_argument(
+    group.add_argument("--tasks", metavar="T,T", help="task names (default: FT_BENCHMARK_DATASETS)")
+    group.add_argument(
         "--include",
+        "--include-path",
         action="append",
         default=[],
         metavar="DIR",
-        help="folder with tasks of your own",
+        help="folder with tasks of your own (repeatable)",
     )
-    parser.add_argument(
-        "--limit", type=float, metavar="N", help="items per task, or a share below 1"
+    group.add_argument("--limit", metavar="N", help="items per task; a share below 1; 1.0 is all")
+
+
+def _add_prompts(group: argparse._ArgumentGroup) -> None:
+    switch: dict[str, Any] = {"type": _switch, "metavar": "on|off"}
+    group.add_argument("--num-fewshot", type=int, metavar="N", help="examples in each prompt")
+    group.add_argument("--system-prompt", metavar="TEXT|@FILE", help="put before every prompt")
+    group.add_argument("--chat-template", **switch, help="default: on when the model has one")
+    group.add_argument("--thinking", **switch, help="what the chat template is told")
+    group.add_argument("--max-gen-toks", type=int, metavar="N", help="longest answer, in tokens")
+    group.add_argument(
+        "--gen-kwargs", metavar="K=V,...|JSON", help="put over what the tasks say of generation"
     )
-    parser.add_argument("--num-fewshot", type=int, metavar="N")
-    parser.add_argument("--engine", choices=["auto", "vllm", "hf"])
-    parser.add_argument("--batch-size", metavar="N|auto")
-    parser.add_argument("--max-model-len", type=int, metavar="N")
-    parser.add_argument("--gen-kwargs", metavar="K=V,...")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--timeout", type=float, metavar="SECONDS")
-    parser.add_argument("--fresh", action="store_true", help="run again even if it was run before")
-    parser.add_argument("--dry-run", action="store_true", help="show the job and start nothing")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    group.add_argument(
+        "--long-prompts",
+        choices=LONG_PROMPTS,
+        help="longer than the context: cut the beginning and count it (default), or refuse",
+    )
+    group.add_argument("--seed", type=int)
+
+
+def _add_engine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--engine", choices=["auto", "vllm", "hf"])
+    group.add_argument("--dtype", choices=DTYPES)
+    group.add_argument(
+        "--batch-size", metavar="N|auto", help="on vllm: how many sequences at a time"
+    )
+    group.add_argument("--max-model-len", type=int, metavar="N", help="context, in tokens")
+    group.add_argument("--num-gpus", type=int, metavar="N", help="GPUs to use; 0: the CPU")
+    group.add_argument(
+        "--tensor-parallel", type=int, metavar="N", help="GPUs that share one model (vllm)"
+    )
+
+
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"on or off, not {text!r}")
+    return text == "on"
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -63,6 +130,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.dry_run:
         terminal.json(spec.to_json())
         return 0
+    if arguments.out:
+        results_folder.require_usable(arguments.out)
     backend = choose_backend()
     with terminal.progress("evaluating") as progress:
         ensure_image("lm-eval", progress=progress.update)
@@ -70,6 +139,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         evaluation = evaluation_run.run(
             request, backend, fresh=arguments.fresh, say=progress.update
         )
+    if arguments.out:
+        results_folder.copy_results(evaluation, arguments.out)
     if terminal.json_only:
         terminal.json(evaluation.to_json())
     else:
@@ -78,32 +149,59 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> EvaluationRequest:
-    adapters = tuple(_named(text, len(arguments.adapter)) for text in arguments.adapter)
-    request = request_from_settings(finetune_settings(), adapters)
+    variants = tuple(_named(text, len(arguments.adapter)) for text in arguments.adapter)
+    variants += tuple(map(_variant, arguments.variant))
+    request = request_from_settings(finetune_settings(), variants)
+    tasks = [name.strip() for name in (arguments.tasks or "").split(",")]
     given = {
-        "base_model": arguments.base_model,
-        "tasks": tuple(t.strip() for t in arguments.tasks.split(",") if t.strip())
-        if arguments.tasks
-        else None,
+        "tasks": tuple(name for name in tasks if name) or None,
         "include": (*map(Path, arguments.include), *request.include),
-        "limit": arguments.limit,
-        "num_fewshot": arguments.num_fewshot,
-        "engine": arguments.engine,
-        "batch_size": arguments.batch_size,
-        "max_model_len": arguments.max_model_len,
-        "gen_kwargs": arguments.gen_kwargs,
-        "seed": arguments.seed,
+        "system_prompt": _text_or_file(arguments.system_prompt),
         "timeout_seconds": arguments.timeout,
+        "label": arguments.name,
+        **{name: getattr(arguments, name) for name in _SAME_NAMES},
     }
-    changes = {name: value for name, value in given.items() if value is not None}
-    return replace(request, with_base=arguments.base or not adapters, **changes)
+    changes: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
+    if arguments.limit is not None:
+        # Said aloud, also to take back a limit of the settings: --limit 1.0 is all.
+        changes["limit"] = _limit(arguments.limit)
+    return replace(request, with_base=arguments.base or not variants, **changes)
 
 
-def _named(text: str, count: int) -> NamedAdapter:
+def _limit(text: str) -> Limit | None:
+    try:
+        return read_limit(text)
+    except ValueError as error:
+        raise UsageError(f"--limit {text}: {error}") from None
+
+
+def _text_or_file(given: str | None) -> str | None:
+    if given is None or not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--system-prompt {given}: {error}") from None
+
+
+def _named(text: str, count: int) -> NamedVariant:
     name, sign, path = text.partition("=")
     if sign:
-        return NamedAdapter(name, Path(path))
-    return NamedAdapter(ADAPTER_VARIANT if count == 1 else Path(text).name, Path(text))
+        return NamedVariant(name, Path(path))
+    return NamedVariant(ADAPTER_VARIANT if count == 1 else Path(text).name, Path(text))
+
+
+def _variant(text: str) -> NamedVariant:
+    """Read ``NAME=MODEL``, ``NAME=MODEL+ADAPTER`` or ``NAME=+ADAPTER``; names may hold a plus."""
+    name, sign, rest = text.partition("=")
+    if not sign or not rest.strip("+"):
+        raise UsageError(
+            f"--variant {text}: a name and a model are expected", hint="NAME=MODEL[+ADAPTER]"
+        )
+    model, plus, adapter = rest.rpartition("+")
+    if not plus or Path(rest).is_dir():
+        return NamedVariant(name, None, rest)
+    return NamedVariant(name, Path(adapter), model or None)
 
 
 def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:

@@ -19,6 +19,8 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from rdagent.errors import SettingsError
 from rdagent.files.logs import log
+from rdagent.records.limits import Limit, read_limit
+from rdagent.records.requests import DType, LongPrompts
 
 ENV_FILE = ".env"
 _OUR_PREFIXES = ("FT_", "RDAGENT_", "BENCHMARK_DOCKER_")
@@ -82,8 +84,9 @@ class FinetuneSettings(Settings):
     benchmark_timeout: float = Field(
         default=3600, gt=0, description="Deadline of an evaluation, in seconds."
     )
-    benchmark_limit: float | None = Field(
-        default=None, gt=0, description="Items per task (below 1: a share of them); empty: all."
+    benchmark_limit: Limit | None = Field(
+        default=None,
+        description="Items per task; below 1 a share of them; empty or 1.0: all of them.",
     )
     benchmark_batch_size: str = Field(
         default="auto", pattern=r"^(auto(:\d+)?|[1-9]\d*)$", description="Batch size, or auto."
@@ -102,6 +105,29 @@ class FinetuneSettings(Settings):
     benchmark_num_fewshot: int | None = Field(
         default=None, ge=0, description="Examples in each prompt; empty: what the task says."
     )
+    benchmark_system_prompt: str | None = Field(
+        default=None, description="System text put before every prompt."
+    )
+    benchmark_chat_template: bool | None = Field(
+        default=None, description="on or off; empty: used when the model has one."
+    )
+    benchmark_thinking: bool | None = Field(
+        default=None, description="on or off: what the chat template is told; empty: nothing."
+    )
+    benchmark_max_gen_toks: int | None = Field(
+        default=None, gt=0, description="Longest answer, in tokens; empty: what the task says."
+    )
+    benchmark_long_prompts: LongPrompts = Field(
+        default="truncate",
+        description="Prompts longer than the context: truncate (their beginning) or refuse.",
+    )
+    benchmark_dtype: DType = Field(
+        default="auto",
+        description="auto (the model's; float32 on the CPU), float32, bfloat16 or float16.",
+    )
+    benchmark_tensor_parallel: int | None = Field(
+        default=None, gt=0, description="GPUs that share one model; empty: all that are used."
+    )
     benchmark_seed: int = Field(default=1234, description="Seed of everything that is drawn.")
     benchmark_gen_kwargs: str | None = Field(
         default=None, description="Generation settings put over the tasks' own, as key=value,..."
@@ -111,6 +137,11 @@ class FinetuneSettings(Settings):
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser()
+
+    @field_validator("benchmark_limit", mode="before")
+    @classmethod
+    def _limit(cls, value: Any) -> Any:
+        return read_limit(value)
 
     @field_validator("benchmark_datasets", "benchmark_include", mode="before")
     @classmethod

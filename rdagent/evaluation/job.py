@@ -9,7 +9,7 @@ from rdagent.evaluation.preflight import Preflight, data_folder
 from rdagent.jobs.conf import BenchmarkDockerConf
 from rdagent.jobs.profiles import evaluate_limits, offline_environment
 from rdagent.jobs.spec import JobSpec, Mount
-from rdagent.records.requests import BASE_VARIANT, EvaluateRequest, Variant
+from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.status import STATUS_FILE
 
 ENTRY = ("bash", "/app/eval_entrypoint.sh")
@@ -19,14 +19,16 @@ REQUEST_NAME = "request.json"
 def told_inside(preflight: Preflight) -> EvaluateRequest:
     """Return what the program inside the image is told, with mounts by name."""
     request = preflight.request
-    variants = [Variant(BASE_VARIANT)] if request.with_base else []
-    variants += [
-        Variant(checked.name, f"{{mount:adapter_{index}}}")
-        for index, checked in enumerate(preflight.adapters)
-    ]
+    variants = tuple(
+        Variant(
+            checked.name,
+            checked.model.inside,
+            f"{{mount:adapter_{index}}}" if checked.adapter else None,
+        )
+        for index, checked in enumerate(preflight.variants)
+    )
     return EvaluateRequest(
-        base_model=preflight.model.inside,
-        variants=tuple(variants),
+        variants=variants,
         tasks=preflight.tasks.names,
         output="{mount:out}",
         engine=preflight.engine,
@@ -39,6 +41,13 @@ def told_inside(preflight: Preflight) -> EvaluateRequest:
         max_model_len=request.max_model_len,
         max_lora_rank=preflight.max_lora_rank,
         num_gpus=len(preflight.gpus),
+        tensor_parallel=request.tensor_parallel,
+        dtype=request.dtype,
+        chat_template=request.chat_template,
+        system_prompt=request.system_prompt,
+        max_gen_toks=request.max_gen_toks,
+        thinking=request.thinking,
+        long_prompts=request.long_prompts,
     )
 
 
@@ -47,8 +56,10 @@ def identity(preflight: Preflight, image: str) -> dict[str, Any]:
     return {
         "kind": "evaluate",
         "told": told_inside(preflight).to_json(),
-        "model": preflight.model_digest,
-        "adapters": {checked.name: checked.digest for checked in preflight.adapters},
+        "variants": {
+            checked.name: [checked.model_digest, checked.adapter_digest]
+            for checked in preflight.variants
+        },
         "include": list(preflight.include_digests),
         "image": image,
     }
@@ -59,8 +70,10 @@ def build_job(preflight: Preflight, conf: BenchmarkDockerConf) -> JobSpec:
     told = told_inside(preflight)
     adapters = [
         Mount(f"adapter_{index}", str(checked.adapter.path), f"/workspace/adapters/{index}")
-        for index, checked in enumerate(preflight.adapters)
+        for index, checked in enumerate(preflight.variants)
+        if checked.adapter
     ]
+    models = [model.mount for model in preflight.models]
     include = [
         Mount(f"include_{i}", str(folder.absolute()), f"/workspace/include/{i}")
         for i, folder in enumerate(preflight.request.include)
@@ -69,7 +82,7 @@ def build_job(preflight: Preflight, conf: BenchmarkDockerConf) -> JobSpec:
         role="lm-eval",
         argv=ENTRY,
         limits=evaluate_limits(conf.resources()),
-        mounts=(preflight.model.mount, *adapters, *include, *_benchmarks()),
+        mounts=(*models, *adapters, *include, *_benchmarks()),
         environment=_environment(preflight),
         files={REQUEST_NAME: json.dumps(told.to_json(), ensure_ascii=False, indent=2)},
         results=(STATUS_FILE,),
@@ -91,13 +104,14 @@ def _environment(preflight: Preflight) -> dict[str, str]:
         "RDAGENT_REQUEST": f"{{mount:in}}/{REQUEST_NAME}",
         "RDAGENT_DEADLINE_SECONDS": str(round(request.timeout_seconds + 120)),
         "BENCHMARK_TASKS": ",".join(preflight.tasks.names),
-        "BASE_MODEL": preflight.model.inside,
+        "BASE_MODEL": preflight.variants[0].model.inside,
         "BATCH_SIZE": request.batch_size,
         "NUM_GPUS": str(len(preflight.gpus)),
         "ENGINE": preflight.engine,
     }
-    if preflight.adapters:
-        told["ADAPTER_PATH"] = "{mount:adapter_0}"
+    adapters = [i for i, checked in enumerate(preflight.variants) if checked.adapter]
+    if adapters:
+        told["ADAPTER_PATH"] = f"{{mount:adapter_{adapters[0]}}}"
     if request.limit is not None:
         told["LIMIT"] = f"{request.limit:g}"
     if request.max_model_len is not None:

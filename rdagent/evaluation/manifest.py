@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from rdagent.errors import ResultError
-from rdagent.evaluation.preflight import Preflight
+from rdagent.evaluation.preflight import CheckedVariant, Preflight
 from rdagent.files import untrusted
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.machine import job_facts
 from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd
-from rdagent.records.requests import BASE_VARIANT
 
 
 def manifest_of(
@@ -21,20 +20,7 @@ def manifest_of(
     return {
         "kind": "evaluate",
         **job_facts(spec, end, backend),
-        "model": {
-            "name": preflight.model.name,
-            "folder": str(preflight.model.folder),
-            "digest": preflight.model_digest,
-        },
-        "adapters": [
-            {
-                "name": checked.name,
-                "folder": str(checked.adapter.path),
-                "digest": checked.digest,
-                "rank": checked.adapter.rank,
-            }
-            for checked in preflight.adapters
-        ],
+        "variants": [_variant(checked) for checked in preflight.variants],
         "engine": preflight.engine,
         "limit": preflight.request.limit,
         "notes": list(preflight.notes),
@@ -42,10 +28,28 @@ def manifest_of(
     }
 
 
+def _variant(checked: CheckedVariant) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": checked.name,
+        "model": {
+            "name": checked.model.name,
+            "folder": str(checked.model.folder),
+            "digest": checked.model_digest,
+        },
+    }
+    if checked.adapter:
+        document["adapter"] = {
+            "folder": str(checked.adapter.path),
+            "digest": checked.adapter_digest,
+            "rank": checked.adapter.rank,
+        }
+    return document
+
+
 def _inside(end: JobEnd, preflight: Preflight) -> dict[str, Any]:
     """Return what each variant's program said of itself: versions, dtype, lengths."""
     said: dict[str, Any] = {}
-    for name in (BASE_VARIANT, *(checked.name for checked in preflight.adapters)):
+    for name in (checked.name for checked in preflight.variants):
         try:
             said[name] = untrusted.read_json(end.out / "variants" / name / "variant.json")
         except ResultError:

@@ -6,32 +6,37 @@ identity is its digest.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rdagent.adapters.inspect import Adapter, inspect_adapter
 from rdagent.adapters.serving import rank_limit, why_not_vllm
 from rdagent.core.settings import PathSettings, cache_root, finetune_settings, load
-from rdagent.errors import RefusedError, UsageError
-from rdagent.evaluation.request import EvaluationRequest, NamedAdapter
+from rdagent.errors import InternalError, RefusedError, UsageError
+from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.tasks import ResolvedTasks, resolve_tasks
 from rdagent.files.digests import tree_digest
 from rdagent.jobs.conf import BenchmarkDockerConf
 from rdagent.jobs.gpus import visible_gpus
 from rdagent.models.digest import folder_digest
 from rdagent.models.resolve import LocalModel, resolve_model
+from rdagent.records.limits import Limit, read_limit
 from rdagent.records.requests import BASE_VARIANT, Engine
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedAdapter:
-    """An adapter that can be evaluated."""
+class CheckedVariant:
+    """A model that can be evaluated, with its adapter if it has one."""
 
     name: str
-    adapter: Adapter
-    digest: str
+    model: LocalModel
+    model_digest: str
+    adapter: Adapter | None = None
+    adapter_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,7 @@ class Preflight:
 
     request: EvaluationRequest
     tasks: ResolvedTasks
-    model: LocalModel
-    model_digest: str
-    adapters: tuple[CheckedAdapter, ...]
+    variants: tuple[CheckedVariant, ...]
     include_digests: tuple[str, ...]
     engine: Engine
     gpus: tuple[str, ...]
@@ -51,7 +54,19 @@ class Preflight:
     @property
     def max_lora_rank(self) -> int:
         """The limit that vLLM must make room for."""
-        return rank_limit(checked.adapter.rank for checked in self.adapters)
+        return rank_limit(adapter.rank for adapter in self.adapters)
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """The adapters, in the order of their variants."""
+        return tuple(variant.adapter for variant in self.variants if variant.adapter)
+
+    @property
+    def models(self) -> tuple[LocalModel, ...]:
+        """The models, each once."""
+        return tuple(
+            {variant.model.mount_name: variant.model for variant in self.variants}.values()
+        )
 
 
 def check(request: EvaluationRequest) -> Preflight:
@@ -59,24 +74,20 @@ def check(request: EvaluationRequest) -> Preflight:
     _check_numbers(request)
     if not request.tasks:
         raise RefusedError("no task is asked for", hint="Name one: --tasks gsm8k")
-    if not request.adapters and not request.with_base:
+    if not request.variants and not request.with_base:
         raise RefusedError("no model is asked for", hint="Give an adapter, or ask for the base.")
-    _check_names(request.adapters)
+    _check_names(request.variants)
     tasks = resolve_tasks(request.tasks, request.include)
-    inspected = [(named.name, inspect_adapter(named.path)) for named in request.adapters]
-    model = _model(request, [adapter for _, adapter in inspected])
+    adapters = {
+        named.name: inspect_adapter(named.adapter) for named in request.variants if named.adapter
+    }
+    variants = _checked(request, adapters)
     gpus = _gpus(request)
-    engine, engine_notes = choose_engine(request, inspected, gpus)
-    cache = cache_root()
+    engine, engine_notes = choose_engine(request, list(adapters.items()), gpus)
     return Preflight(
         request=request,
         tasks=tasks,
-        model=model,
-        model_digest=folder_digest(model.folder, cache),
-        adapters=tuple(
-            CheckedAdapter(name, adapter, folder_digest(adapter.path, cache))
-            for name, adapter in inspected
-        ),
+        variants=variants,
         include_digests=tuple(_folder_digest(folder) for folder in request.include),
         engine=engine,
         gpus=gpus,
@@ -84,13 +95,42 @@ def check(request: EvaluationRequest) -> Preflight:
     )
 
 
+def _checked(
+    request: EvaluationRequest, adapters: Mapping[str, Adapter]
+) -> tuple[CheckedVariant, ...]:
+    """Find every variant's model, the base model's first; equal folders are one mount."""
+    cache = cache_root()
+    wanted = ((NamedVariant(BASE_VARIANT),) if request.with_base else ()) + request.variants
+    base = None
+    if any(named.model is None for named in wanted):
+        on_base = [adapters[v.name] for v in wanted if v.model is None and v.name in adapters]
+        base = _base_model(request, on_base)
+    found: dict[Path, LocalModel] = {base.folder: base} if base else {}
+    checked = []
+    for named in wanted:
+        model = _find_model(named.model) if named.model else base
+        if model is None:
+            raise InternalError(f"the variant {named.name} has no model")
+        if found and model.folder not in found:
+            model = replace(model, mount_name=f"model_{len(found)}")
+        model = found.setdefault(model.folder, model)
+        adapter = adapters.get(named.name)
+        digest = folder_digest(adapter.path, cache) if adapter else None
+        model_digest = folder_digest(model.folder, cache)
+        checked.append(CheckedVariant(named.name, model, model_digest, adapter, digest))
+    return tuple(checked)
+
+
 def _check_numbers(request: EvaluationRequest) -> None:
     """Refuse numbers that no evaluation can have, wherever they came from."""
     wrong = {
-        "limit": request.limit is not None and not 0 < request.limit < math.inf,
+        "limit": not _is_limit(request.limit),
         "num_fewshot": request.num_fewshot is not None and request.num_fewshot < 0,
         "max_model_len": request.max_model_len is not None and request.max_model_len < 1,
+        "max_gen_toks": request.max_gen_toks is not None and request.max_gen_toks < 1,
+        "gen_kwargs": not _are_gen_kwargs(request.gen_kwargs),
         "num_gpus": request.num_gpus is not None and request.num_gpus < 0,
+        "tensor_parallel": request.tensor_parallel is not None and request.tensor_parallel < 1,
         "timeout_seconds": not 0 < request.timeout_seconds < math.inf,
         "batch_size": not re.fullmatch(r"auto(:\d+)?|[1-9]\d*", request.batch_size),
     }
@@ -99,17 +139,38 @@ def _check_numbers(request: EvaluationRequest) -> None:
             raise UsageError(f"{name} cannot be {getattr(request, name)}")
 
 
+def _is_limit(limit: Limit | None) -> bool:
+    try:
+        return limit is None or read_limit(limit) == limit
+    except ValueError:
+        return False
+
+
+def _are_gen_kwargs(text: str | None) -> bool:
+    """Tell whether a text is a JSON object or ``name=value,...``, as lm_eval reads it."""
+    if text is None:
+        return True
+    if text.lstrip().startswith("{"):
+        try:
+            return isinstance(json.loads(text), dict)
+        except ValueError:
+            return False
+    return all(re.fullmatch(r"\s*\w+\s*=.*", part, re.DOTALL) for part in text.split(","))
+
+
 def changed_meanwhile(preflight: Preflight) -> str | None:
     """Return what is no longer as it was checked: an adapter's folder, or None."""
-    for checked in preflight.adapters:
+    for checked in preflight.variants:
+        if not checked.adapter:
+            continue
         path = checked.adapter.path
-        if not path.is_dir() or folder_digest(path, cache_root()) != checked.digest:
+        if not path.is_dir() or folder_digest(path, cache_root()) != checked.adapter_digest:
             return f"the adapter {path}"
     return None
 
 
-def _check_names(adapters: tuple[NamedAdapter, ...]) -> None:
-    names = [named.name for named in adapters]
+def _check_names(variants: tuple[NamedVariant, ...]) -> None:
+    names = [named.name for named in variants]
     for name in names:
         if (
             name == BASE_VARIANT
@@ -117,12 +178,12 @@ def _check_names(adapters: tuple[NamedAdapter, ...]) -> None:
             or not name.replace("-", "_").isidentifier()
         ):
             raise RefusedError(
-                f"the adapter name {name!r} cannot be used",
+                f"the name {name!r} cannot be used",
                 hint=f"Names are words, each used once; {BASE_VARIANT!r} is the base model's.",
             )
 
 
-def _model(request: EvaluationRequest, adapters: list[Adapter]) -> LocalModel:
+def _base_model(request: EvaluationRequest, adapters: list[Adapter]) -> LocalModel:
     bases = sorted({adapter.base_model for adapter in adapters if adapter.base_model})
     if len(bases) > 1 and request.base_model is None:
         raise RefusedError(
@@ -135,11 +196,17 @@ def _model(request: EvaluationRequest, adapters: list[Adapter]) -> LocalModel:
             "no base model is named, and the adapter names none",
             hint="Set FT_BASE_MODEL or give --base-model.",
         )
+    return _find_model(name)
+
+
+def _find_model(name: str) -> LocalModel:
     return resolve_model(name, finetune_settings().file_path / "models")
 
 
 def _gpus(request: EvaluationRequest) -> tuple[str, ...]:
-    wanted = request.num_gpus
+    wanted = request.tensor_parallel if request.num_gpus is None else request.num_gpus
+    if wanted == 1 and request.num_gpus is None:
+        wanted = None  # one GPU or the CPU: both are one device
     if wanted == 0 or not load(BenchmarkDockerConf).enable_gpu:
         return ()
     found = visible_gpus()

@@ -32,8 +32,8 @@ from rdagent.jobs.machine import with_image
 from rdagent.jobs.runs import RunFolder, identity_of, open_run
 from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
+from rdagent.records.limits import Limit
 from rdagent.records.reasons import Reason
-from rdagent.records.requests import BASE_VARIANT
 from rdagent.records.status import RunStatus
 
 SCHEMA = "rdagent.evaluation/1"
@@ -46,6 +46,7 @@ class VariantResult:
     """What one model scored."""
 
     name: str
+    model: str
     adapter: str | None
     scores: Mapping[str, TaskScore]
     average: Average
@@ -63,7 +64,7 @@ class Evaluation:
     status: RunStatus
     variants: tuple[VariantResult, ...]
     notes: tuple[str, ...]
-    limit: float | None
+    limit: Limit | None
     message: str = ""
     job_exit_code: int | None = None
     log_tail: str = ""
@@ -92,6 +93,7 @@ class Evaluation:
 def _variant_json(variant: VariantResult) -> dict[str, Any]:
     return {
         "name": variant.name,
+        "model": variant.model,
         "adapter": variant.adapter,
         "average": variant.average.value,
         "scores": {
@@ -136,13 +138,15 @@ def run(
     asked = identity(preflight, str(spec.image))
     lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same request")):
-        folder = open_run(root, asked, fresh=fresh)
+        folder = open_run(root, asked, fresh=fresh, label=request.label)
         status = folder.status()
         if status is not None:
             again = _read_back(folder, preflight, status, reused=True)
             if len(again.variants) == len(_variant_names(preflight)):
                 return again
-            folder = open_run(root, asked, fresh=True)  # its results were damaged since
+            folder = open_run(
+                root, asked, fresh=True, label=request.label
+            )  # its results were damaged since
         return _run_job(folder, preflight, spec, backend, Watch(_watcher(say), _event(cancel)))
 
 
@@ -186,8 +190,7 @@ def _watcher(say: Say) -> Callable[[Path], None]:
 
 
 def _variant_names(preflight: Preflight) -> list[str]:
-    base = [BASE_VARIANT] if preflight.request.with_base else []
-    return base + [checked.name for checked in preflight.adapters]
+    return [checked.name for checked in preflight.variants]
 
 
 def _keep_variants(folder: RunFolder, end: JobEnd, preflight: Preflight) -> list[str]:
@@ -224,10 +227,11 @@ def _read_variant(folder: RunFolder, preflight: Preflight, name: str) -> Variant
     if not path.exists():
         return None
     primary = primary_scores(read_results(path), preflight.tasks.names)
-    adapter = next((c.adapter.path for c in preflight.adapters if c.name == name), None)
+    checked = next(checked for checked in preflight.variants if checked.name == name)
     return VariantResult(
         name=name,
-        adapter=str(adapter) if adapter else None,
+        model=checked.model.name,
+        adapter=str(checked.adapter.path) if checked.adapter else None,
         scores=primary.scores,
         average=average(primary.scores),
         missing=primary.missing,

@@ -85,8 +85,12 @@ def identity_of(request: dict[str, Any]) -> str:
     return text_digest(json.dumps(request, sort_keys=True, ensure_ascii=True, allow_nan=False))
 
 
-def open_run(root: Path, request: dict[str, Any], *, fresh: bool = False) -> RunFolder:
+def open_run(
+    root: Path, request: dict[str, Any], *, fresh: bool = False, label: str = ""
+) -> RunFolder:
     """Return the newest run of this very request, or a new one when there is none or it failed.
+
+    ``label`` is a name that a user gave a new run; it decides nothing.
 
     A finished run is returned as it is (its ``status`` is not None), an unfinished
     or cancelled one goes on, with its old status removed.
@@ -97,7 +101,7 @@ def open_run(root: Path, request: dict[str, Any], *, fresh: bool = False) -> Run
             found = _take_up(path, identity)
             if found:
                 return found
-    return _new_run(root, request, identity)
+    return _new_run(root, request, identity, label)
 
 
 def _runs_of(root: Path, identity: str) -> list[Path]:
@@ -121,7 +125,7 @@ def _take_up(path: Path, identity: str) -> RunFolder | None:
     return None
 
 
-def _new_run(root: Path, request: dict[str, Any], identity: str) -> RunFolder:
+def _new_run(root: Path, request: dict[str, Any], identity: str, label: str) -> RunFolder:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     path = root / f"{stamp}-{identity[:8]}"
     while True:
@@ -131,9 +135,8 @@ def _new_run(root: Path, request: dict[str, Any], identity: str) -> RunFolder:
         except FileExistsError:
             path = root / f"{stamp}-{identity[:8]}-{secrets.token_hex(2)}"
     run = RunFolder(path.absolute(), now())
-    atomic.write_json(
-        path / REQUEST_FILE, {**request, "identity": identity, "created": run.started}
-    )
+    document = {**request, "identity": identity, "created": run.started, "label": label}
+    atomic.write_json(path / REQUEST_FILE, document)
     run.event("created", identity=identity)
     return run
 

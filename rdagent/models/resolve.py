@@ -15,7 +15,7 @@ from rdagent.files import untrusted
 from rdagent.jobs.spec import Mount
 
 MOUNT_NAME = "base_model"
-MOUNT_TARGET = "/workspace/models/base"
+MOUNT_TARGETS = "/workspace/models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,20 @@ class LocalModel:
     folder: Path
     mounted: Path
     config: Mapping[str, Any]
+    #: A job with several models gives each its own.
+    mount_name: str = MOUNT_NAME
 
     @property
     def mount(self) -> Mount:
         """The mount that a job needs."""
-        return Mount(MOUNT_NAME, str(self.mounted), MOUNT_TARGET)
+        target = "base" if self.mount_name == MOUNT_NAME else self.mount_name
+        return Mount(self.mount_name, str(self.mounted), f"{MOUNT_TARGETS}/{target}")
 
     @property
     def inside(self) -> str:
         """The model's path as a job's words say it."""
         rest = self.folder.relative_to(self.mounted).as_posix()
-        return f"{{mount:{MOUNT_NAME}}}" + ("" if rest == "." else f"/{rest}")
+        return f"{{mount:{self.mount_name}}}" + ("" if rest == "." else f"/{rest}")
 
     @property
     def context_length(self) -> int | None:

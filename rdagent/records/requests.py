@@ -7,24 +7,31 @@ the program will see.  The host writes requests, the images read them.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from rdagent.errors import ResultError
 from rdagent.records.fields import Fields
 
-EVALUATE_SCHEMA = "rdagent.evaluate-request/1"
+EVALUATE_SCHEMA = "rdagent.evaluate-request/2"
 TRAIN_SCHEMA = "rdagent.train-request/1"
 BASE_VARIANT = "base"
 
 Engine = Literal["vllm", "hf"]
 ENGINES: tuple[Engine, ...] = ("vllm", "hf")
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+DTYPES: tuple[DType, ...] = ("auto", "float32", "bfloat16", "float16")
+#: What becomes of a prompt that leaves no room for its answer: its beginning is cut, or the
+#: evaluation is refused.
+LongPrompts = Literal["truncate", "refuse"]
+LONG_PROMPTS: tuple[LongPrompts, ...] = ("truncate", "refuse")
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A model to evaluate: the base itself, or the base with one adapter."""
+    """A model to evaluate, by itself or with one adapter."""
 
     name: str
+    model: str
     adapter: str | None = None
 
 
@@ -32,7 +39,6 @@ class Variant:
 class EvaluateRequest:
     """One evaluation: every variant answers every task, on one engine."""
 
-    base_model: str
     variants: tuple[Variant, ...]
     tasks: tuple[str, ...]
     output: str
@@ -46,8 +52,17 @@ class EvaluateRequest:
     max_model_len: int | None = None
     max_lora_rank: int = 16
     num_gpus: int = 0
+    #: GPUs that share one model; None: as many of ``num_gpus`` as its heads divide by.
+    tensor_parallel: int | None = None
+    dtype: DType = "auto"
     #: None: the chat template is used when the model has one.
     chat_template: bool | None = None
+    system_prompt: str | None = None
+    #: Put over what the tasks say; None leaves them alone.
+    max_gen_toks: int | None = None
+    #: What the chat template is told of thinking; None: nothing.
+    thinking: bool | None = None
+    long_prompts: LongPrompts = "truncate"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -59,11 +74,10 @@ class EvaluateRequest:
         fields = Fields(document, "request.json", EVALUATE_SCHEMA)
         variants = [Fields(item, "request.json: variant") for item in fields.items("variants")]
         return cls(
-            base_model=fields.text("base_model"),
-            variants=tuple(Variant(v.text("name"), v.text_or_none("adapter")) for v in variants),
+            variants=tuple(_variant(item) for item in variants),
             tasks=fields.texts("tasks"),
             output=fields.text("output"),
-            engine=_engine(fields.text("engine")),
+            engine=_one_of(ENGINES, "engine", fields.text("engine")),
             include=fields.texts("include"),
             limit=fields.number_or_none("limit"),
             num_fewshot=fields.integer_or_none("num_fewshot"),
@@ -73,15 +87,30 @@ class EvaluateRequest:
             max_model_len=fields.integer_or_none("max_model_len"),
             max_lora_rank=fields.integer("max_lora_rank", 16),
             num_gpus=fields.integer("num_gpus", 0),
+            tensor_parallel=fields.integer_or_none("tensor_parallel"),
+            dtype=_one_of(DTYPES, "dtype", fields.text("dtype", "auto")),
             chat_template=fields.flag_or_none("chat_template"),
+            system_prompt=fields.text_or_none("system_prompt"),
+            max_gen_toks=fields.integer_or_none("max_gen_toks"),
+            thinking=fields.flag_or_none("thinking"),
+            long_prompts=_one_of(
+                LONG_PROMPTS, "long_prompts", fields.text("long_prompts", "truncate")
+            ),
         )
 
 
-def _engine(name: str) -> Engine:
-    for engine in ENGINES:
-        if name == engine:
-            return engine
-    raise ResultError(f"request.json: engine {name!r} is none of {', '.join(ENGINES)}")
+def _variant(fields: Fields) -> Variant:
+    return Variant(fields.text("name"), fields.text("model"), fields.text_or_none("adapter"))
+
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def _one_of(choices: tuple[Choice, ...], what: str, name: str) -> Choice:
+    for choice in choices:
+        if name == choice:
+            return choice
+    raise ResultError(f"request.json: {what} {name!r} is none of {', '.join(choices)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rdagent.core.experiment import Experiment, FBWorkspace, Task
 from rdagent.demo import mini_home, paths
 from rdagent.errors import JobFailed
 from rdagent.evaluation import run as evaluation_run
-from rdagent.evaluation.request import EvaluationRequest, NamedAdapter
+from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.jobs.backends.docker import DockerBackend
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator, get_benchmark_env
@@ -35,7 +35,7 @@ def request_for(trained):
         base = EvaluationRequest(
             tasks=(mini_home.TASK,),
             base_model=str(paths.MODEL),
-            adapters=(NamedAdapter("adapter", trained.adapter),),
+            variants=(NamedVariant("adapter", trained.adapter),),
             with_base=True,
             include=(paths.TASK_FOLDER,),
             engine="hf",

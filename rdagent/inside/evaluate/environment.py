@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rdagent.errors import AdapterInvalid, SettingsError
+from rdagent.records.limits import Limit, read_limit
 from rdagent.records.requests import BASE_VARIANT, ENGINES, Engine, EvaluateRequest, Variant
 
 DEFAULT_ADAPTER = "/workspace/output"
@@ -38,9 +39,9 @@ def read(variables: Mapping[str, str]) -> EnvironmentPlan:
     adapter = _adapter(variables.get("ADAPTER_PATH") or DEFAULT_ADAPTER, notes)
     config = _adapter_config(adapter)
     gpus = _whole(variables, "NUM_GPUS", _visible_gpus())
-    variant = Variant("adapter", str(adapter)) if adapter else Variant(BASE_VARIANT)
+    model = _base_model(variables)
+    variant = Variant("adapter", model, str(adapter)) if adapter else Variant(BASE_VARIANT, model)
     request = EvaluateRequest(
-        base_model=_base_model(variables),
         variants=(variant,),
         tasks=_listed(variables.get("BENCHMARK_TASKS") or "gsm8k", ","),
         output=variables.get("OUTPUT_DIR") or DEFAULT_OUTPUT,
@@ -119,13 +120,8 @@ def _whole(variables: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _limit(text: str) -> float | None:
-    if not text or text == "None":
-        return None
+def _limit(text: str) -> Limit | None:
     try:
-        limit = float(text)
-    except ValueError:
-        limit = 0.0
-    if not 0 < limit < float("inf"):
-        raise SettingsError(f"LIMIT is {text!r}", hint="give a number above 0")
-    return limit
+        return read_limit(text)
+    except ValueError as error:
+        raise SettingsError(f"LIMIT is {text!r}: {error}", hint="give a number above 0") from None

@@ -14,7 +14,7 @@ from lm_eval.models.huggingface import HFLM
 from peft import PeftConfig, get_peft_model
 
 from rdagent.errors import AdapterInvalid, JobFailed
-from rdagent.inside.evaluate import failures
+from rdagent.inside.evaluate import failures, generation
 from rdagent.inside.evaluate.engine import AdapterCheck, Opened, effect_notes
 from rdagent.inside.evaluate.model_files import ModelFiles
 from rdagent.records.requests import EvaluateRequest, Variant
@@ -31,10 +31,11 @@ def open_hf(request: EvaluateRequest, variant: Variant, model: ModelFiles) -> Op
     if device == "cpu" and batch_size.startswith("auto"):
         batch_size = CPU_BATCH_SIZE
     model_args: dict[str, Any] = {
-        "pretrained": request.base_model,
-        "dtype": "float32" if device == "cpu" else "auto",
+        "pretrained": variant.model,
+        "dtype": generation.dtype(request),
         "max_length": model.max_model_len,
         "parallelize": request.num_gpus > 1,
+        **generation.thinking_arguments(request),
     }
     lm = HFLM(**model_args, device=device, batch_size=batch_size)
     check = None

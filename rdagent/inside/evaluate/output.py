@@ -36,6 +36,8 @@ class Origin:
     name: str
     opened: Opened
     chat: bool
+    #: How long the prompts were, by task.
+    prompts: dict[str, Any]
 
 
 def write(folder: Path, results: dict[str, Any], origin: Origin) -> list[str]:
@@ -146,13 +148,14 @@ def _origin_fields(origin: Origin) -> dict[str, Any]:
 
     template = getattr(origin.opened.lm.tokenizer, "chat_template", None) if origin.chat else None
     template = template if isinstance(template, str) else None
+    system = origin.request.system_prompt
     model = origin.opened.model_args.get("peft") or origin.opened.model_args["pretrained"]
     return {
         "model_source": origin.request.engine,
         "model_name": model,
         "model_name_sanitized": re.sub(r"[\"<>:/\|\\?\*\[\]]+", "__", model),
-        "system_instruction": None,
-        "system_instruction_sha": None,
+        "system_instruction": system,
+        "system_instruction_sha": hash_string(system) if system else None,
         "fewshot_as_multiturn": True,
         "chat_template": template,
         "chat_template_sha": hash_string(template) if template else None,
@@ -175,6 +178,7 @@ def write_variant(folder: Path, origin: Origin, clock: Clock, notes: list[str]) 
         "max_lora_rank": opened.max_lora_rank,
         "batch_size": opened.batch_size,
         "seed": origin.request.seed,
+        "prompts": origin.prompts,
         "adapter_check": asdict(opened.adapter) if opened.adapter else None,
         "notes": notes,
     }

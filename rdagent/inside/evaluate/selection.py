@@ -6,7 +6,7 @@ seconds, so it is read only when the include folders do not hold every name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,11 @@ class Selection:
     manager: Any
     objects: tuple[Any, ...]
     expected: Mapping[str, tuple[str, ...]]
+
+    def leaves(self) -> Iterator[Any]:
+        """Yield the tasks themselves, those of groups among them."""
+        for item in self.objects:
+            yield from item.get_all_tasks() if hasattr(item, "get_all_tasks") else (item,)
 
 
 def load(request: EvaluateRequest, metadata: Mapping[str, Any]) -> Selection:

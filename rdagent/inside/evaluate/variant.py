@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdagent.errors import JobFailed, RDAgentError
-from rdagent.inside.evaluate import cpus, failures, model_files, output
+from rdagent.inside.evaluate import cpus, failures, generation, model_files, output
+from rdagent.inside.evaluate.prompt_lengths import PromptCount, watch
 from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.status import InsideStatus
 
@@ -91,21 +92,26 @@ def evaluate(request: EvaluateRequest, variant: Variant) -> InsideStatus:
     from rdagent.inside.evaluate import engine, selection
 
     clock = Clock()
-    model = model_files.read(Path(request.base_model), request.max_model_len)
+    model = model_files.read(Path(variant.model), request.max_model_len)
     # Tasks come before the model: a name that is wrong costs seconds, not minutes.
     _seed(request.seed)
-    selected = selection.load(request, {"pretrained": request.base_model})
+    selected = selection.load(request, {"pretrained": variant.model})
+    generation.refuse_thinking(request, selected.leaves())
     clock.lap("tasks")
     opened = engine.open_engine(request, variant, model)
     clock.lap("engine")
     chat = _chat_template(request, opened)
+    prompts = _watch_prompts(request, opened)
     results = _run(request, selected, opened, chat=chat)
     clock.lap("evaluate")
     folder = Path(request.output)
     notes = [*model.notes, *opened.notes, *model_files.adapter_notes(model, variant.adapter)]
-    notes += output.write(folder, results, output.Origin(request, variant.name, opened, chat))
+    template = model_files.chat_template(model.folder) if chat else None
+    notes += [*generation.thinking_notes(request, template), *prompts.notes()]
+    origin = output.Origin(request, variant.name, opened, chat, prompts.to_json())
+    notes += output.write(folder, results, origin)
     clock.lap("write")
-    output.write_variant(folder, output.Origin(request, variant.name, opened, chat), clock, notes)
+    output.write_variant(folder, origin, clock, notes)
     return check_complete(results, selected, request.limit)
 
 
@@ -130,12 +136,17 @@ def _chat_template(request: EvaluateRequest, opened: Opened) -> bool:
     return has_template if request.chat_template is None else request.chat_template
 
 
+def _watch_prompts(request: EvaluateRequest, opened: Opened) -> PromptCount:
+    from lm_eval.models.utils import normalize_gen_kwargs
+
+    return watch(opened.lm, request.engine, request.long_prompts, normalize_gen_kwargs)
+
+
 def _run(
     request: EvaluateRequest, selected: Selection, opened: Opened, *, chat: bool
 ) -> dict[str, Any]:
     from lm_eval import simple_evaluate
 
-    limit = request.limit
     results: dict[str, Any] = simple_evaluate(
         model=opened.lm,
         model_args=opened.model_args,
@@ -144,8 +155,9 @@ def _run(
         num_fewshot=request.num_fewshot,
         batch_size=opened.batch_size,
         device=opened.device,
-        limit=int(limit) if limit is not None and limit >= 1 else limit,
-        gen_kwargs=request.gen_kwargs,
+        limit=request.limit,
+        gen_kwargs=generation.gen_kwargs(request),
+        system_instruction=request.system_prompt,
         apply_chat_template=chat,
         log_samples=True,
         random_seed=request.seed,

@@ -13,7 +13,7 @@ from lm_eval.models.vllm_causallms import VLLM
 from vllm import SamplingParams, TokensPrompt
 
 from rdagent.errors import AdapterInvalid
-from rdagent.inside.evaluate import adapter_names, failures, vllm_options
+from rdagent.inside.evaluate import adapter_names, failures, generation, vllm_options
 from rdagent.inside.evaluate.engine import AdapterCheck, Opened, effect_notes
 from rdagent.inside.evaluate.model_files import ModelFiles
 from rdagent.records.requests import EvaluateRequest, Variant
@@ -31,17 +31,22 @@ def open_vllm(request: EvaluateRequest, variant: Variant, model: ModelFiles) -> 
         _refuse_strangers(model.folder, Path(variant.adapter))
     rank = vllm_options.served_rank(request.max_lora_rank) if variant.adapter else None
     model_args: dict[str, Any] = {
-        "pretrained": request.base_model,
-        "dtype": "float32" if on_cpu else "auto",
+        "pretrained": variant.model,
+        "dtype": generation.dtype(request),
         "max_model_len": model.max_model_len,
-        "tensor_parallel_size": vllm_options.tensor_parallel(request.num_gpus, model.config),
+        "tensor_parallel_size": vllm_options.tensor_parallel(
+            request.num_gpus, model.config, request.tensor_parallel
+        ),
         "gpu_memory_utilization": CPU_MEMORY_SHARE if on_cpu else GPU_MEMORY_SHARE,
         "enforce_eager": on_cpu,
         "seed": request.seed,
+        **vllm_options.concurrency(request.batch_size),
+        **generation.thinking_arguments(request),
     }
     if variant.adapter:
         model_args |= {"lora_local_path": variant.adapter, "max_lora_rank": rank}
-    lm = VLLM(**model_args, batch_size=request.batch_size)
+    # All requests go to the engine at once; how many it answers together is its own limit.
+    lm = VLLM(**model_args, batch_size="auto")
     lm.modify_gen_kwargs = vllm_options.keep_greedy(lm.modify_gen_kwargs)
     check = _load_adapter(lm) if variant.adapter else None
     return Opened(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rdagent.errors import AdapterInvalid
+from rdagent.errors import AdapterInvalid, JobFailed
 
 #: The ranks that vLLM has kernels for.
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -25,13 +25,36 @@ def served_rank(rank: int) -> int:
     )
 
 
-def tensor_parallel(gpus: int, config: dict[str, Any]) -> int:
-    """Return the largest number of GPUs, up to ``gpus``, that the attention heads divide by."""
+def tensor_parallel(gpus: int, config: dict[str, Any], wanted: int | None = None) -> int:
+    """Return how many GPUs share the model: what is wanted, else as many as its heads divide by.
+
+    Raises JobFailed when the attention heads do not divide by what is wanted.
+    """
+    heads = _heads(config)
+    if heads is None:
+        return max(wanted or gpus, 1)
+    divisors = [count for count in range(1, heads + 1) if heads % count == 0]
+    if wanted is None:
+        return max([count for count in divisors if count <= gpus], default=1)
+    if wanted not in divisors:
+        raise JobFailed(
+            f"tensor parallel {wanted}: the model's {heads} attention heads do not divide by it",
+            reason="refused",
+            exit_code=2,
+            hint=f"one of {', '.join(map(str, divisors))}",
+        )
+    return wanted
+
+
+def _heads(config: dict[str, Any]) -> int | None:
     text = config.get("text_config")
     heads = (text if isinstance(text, dict) else config).get("num_attention_heads")
-    if not isinstance(heads, int) or heads < 1:
-        return max(gpus, 1)
-    return next((count for count in range(gpus, 0, -1) if heads % count == 0), 1)
+    return heads if isinstance(heads, int) and heads > 0 else None
+
+
+def concurrency(batch_size: str) -> dict[str, int]:
+    """Return vLLM's own limit for a batch size: how many sequences it answers at a time."""
+    return {"max_num_seqs": int(batch_size)} if batch_size.isdecimal() else {}
 
 
 def keep_greedy(

@@ -192,4 +192,4 @@ def test_an_error_that_nobody_expected_ends_with_10_and_one_json_document(monkey
 
 def test_numbers_that_cannot_be_end_with_2(capsys):
     assert main(["eval", "--base", "--tasks", "gsm8k", "--limit", "-1", "--dry-run"]) == 2
-    assert "limit cannot be -1" in capsys.readouterr().err
+    assert "--limit -1: a limit is above 0" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from rdagent.core.experiment import FBWorkspace, Task
 from rdagent.demo import mini_home, paths
 from rdagent.errors import RefusedError, UsageError
-from rdagent.evaluation.request import EvaluationRequest, NamedAdapter
+from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import run
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.backends.fake import Program
@@ -186,9 +186,9 @@ def test_names_of_adapters_may_have_capitals_and_any_letters(backend, workspace)
     request = EvaluationRequest(
         tasks=(mini_home.TASK,),
         base_model=None,
-        adapters=(
-            NamedAdapter("Tuned", workspace / "output"),
-            NamedAdapter("模型", workspace / "output"),
+        variants=(
+            NamedVariant("Tuned", workspace / "output"),
+            NamedVariant("模型", workspace / "output"),
         ),
         include=(paths.TASK_FOLDER,),
     )
@@ -220,9 +220,9 @@ def test_numbers_that_cannot_be_are_refused_before_anything_starts(backend, work
 def test_adapters_of_different_bases_are_not_mixed(backend, tmp_path):
     write_adapter(tmp_path / "a", base_model_name_or_path="one")
     write_adapter(tmp_path / "b", base_model_name_or_path="two")
-    adapters = (NamedAdapter("a", tmp_path / "a"), NamedAdapter("b", tmp_path / "b"))
+    adapters = (NamedVariant("a", tmp_path / "a"), NamedVariant("b", tmp_path / "b"))
     request = EvaluationRequest(
-        tasks=(mini_home.TASK,), adapters=adapters, include=(paths.TASK_FOLDER,)
+        tasks=(mini_home.TASK,), variants=adapters, include=(paths.TASK_FOLDER,)
     )
     with pytest.raises(RefusedError, match="different base models"):
         run(request, backend())

@@ -19,7 +19,7 @@ from rdagent.errors import RDAgentError, RefusedError
 from rdagent.evaluation import run as evaluation_run
 from rdagent.evaluation.feedback import feedback_of, feedback_of_error
 from rdagent.evaluation.publish import publish_results
-from rdagent.evaluation.request import ADAPTER_VARIANT, NamedAdapter, request_from_settings
+from rdagent.evaluation.request import ADAPTER_VARIANT, NamedVariant, request_from_settings
 from rdagent.evaluation.run import Evaluation
 from rdagent.evaluation.tasks import resolve_tasks
 from rdagent.files import atomic
@@ -95,14 +95,15 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
         return feedback
 
     def _run(self, workspace: Path) -> Evaluation:
-        adapter = NamedAdapter(ADAPTER_VARIANT, workspace / ADAPTER_FOLDER)
+        folder = workspace / ADAPTER_FOLDER
+        adapter = NamedVariant(ADAPTER_VARIANT, folder)
         request = request_from_settings(finetune_settings(), (adapter,))
         request = replace(
             request,
             tasks=self.tasks,
             limit=self.limit,
             include=(*self._include, *request.include),
-            base_model=self.scen.base_model_for(adapter.path),
+            base_model=self.scen.base_model_for(folder),
         )
         evaluation_run.plan(request)  # what cannot be is refused before an image is built
         return evaluation_run.run(request, self._ready_backend())

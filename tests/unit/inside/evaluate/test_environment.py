@@ -22,12 +22,12 @@ def read(**variables: str) -> environment.EnvironmentPlan:
 
 def test_an_adapter_folder_becomes_the_only_variant(adapter: Path) -> None:
     request = read(ADAPTER_PATH=str(adapter)).request
-    assert request.variants == (Variant("adapter", str(adapter)),)
+    assert request.variants == (Variant("adapter", "/m", str(adapter)),)
 
 
 def test_without_an_adapter_folder_the_base_is_evaluated_and_that_is_said(tmp_path: Path) -> None:
     plan = read(ADAPTER_PATH=str(tmp_path / "none"))
-    assert plan.request.variants == (Variant("base"),)
+    assert plan.request.variants == (Variant("base", "/m"),)
     assert "the base model alone is evaluated" in plan.notes[0]
 
 
@@ -47,7 +47,9 @@ def test_results_land_where_the_seed_says_by_default() -> None:
     assert read().request.output == "/workspace/benchmark_results"
 
 
-@pytest.mark.parametrize(("text", "limit"), [("10", 10.0), ("0.5", 0.5), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "limit"), [("10", 10), ("1", 1), ("0.5", 0.5), ("1.0", None), ("", None)]
+)
 def test_a_limit_is_a_number_or_a_share(text: str, limit: float | None) -> None:
     assert read(LIMIT=text).request.limit == limit
 

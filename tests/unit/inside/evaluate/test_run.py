@@ -17,8 +17,7 @@ WELL = Ending(0, "", 0)
 
 def request(output: Path, *names: str) -> EvaluateRequest:
     return EvaluateRequest(
-        base_model="/m",
-        variants=tuple(Variant(name) for name in names),
+        variants=tuple(Variant(name, "/m") for name in names),
         tasks=("t",),
         output=str(output),
         engine="hf",

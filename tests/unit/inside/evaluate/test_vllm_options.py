@@ -4,8 +4,13 @@ from typing import Any
 
 import pytest
 
-from rdagent.errors import AdapterInvalid
-from rdagent.inside.evaluate.vllm_options import keep_greedy, served_rank, tensor_parallel
+from rdagent.errors import AdapterInvalid, JobFailed
+from rdagent.inside.evaluate.vllm_options import (
+    concurrency,
+    keep_greedy,
+    served_rank,
+    tensor_parallel,
+)
 
 
 def modify(gen_kwargs: dict[str, Any], **_: Any) -> tuple[dict[str, Any], list[str], int]:
@@ -42,3 +47,16 @@ def test_a_rank_over_the_largest_is_refused() -> None:
 )
 def test_the_number_of_gpus_divides_the_heads(gpus: int, heads: int, used: int) -> None:
     assert tensor_parallel(gpus, {"num_attention_heads": heads}) == used
+
+
+def test_tensor_parallel_that_is_asked_for_is_not_changed_in_silence() -> None:
+    config = {"num_attention_heads": 12}
+    assert tensor_parallel(4, config, 4) == 4
+    with pytest.raises(JobFailed, match="do not divide") as caught:
+        tensor_parallel(8, config, 8)
+    assert caught.value.reason == "refused"
+
+
+@pytest.mark.parametrize(("batch", "expected"), [("4", {"max_num_seqs": 4}), ("auto", {})])
+def test_a_batch_size_is_the_number_of_sequences_at_a_time(batch: str, expected: Any) -> None:
+    assert concurrency(batch) == expected
