@@ -11,6 +11,7 @@
     ├── InfrastructureError       5  the machine's fault; ``retryable`` says if again may help
     │   ├── EngineUnavailable     5  no container engine answers
     │   ├── ImageUnavailable      5  an image is needed and is not there
+    │   ├── DiskFull              5  something could not be written for want of room
     │   └── BuildFailed           5  an image could not be built
     └── InternalError            10  our own mistake
 
@@ -93,6 +94,16 @@ class EngineUnavailable(InfrastructureError):
 
 class ImageUnavailable(InfrastructureError):
     """An image is needed and is not there."""
+
+
+class DiskFull(InfrastructureError):
+    """Something could not be written for want of room."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(
+            message,
+            hint=hint or "Free some space, or set RDAGENT_RUNS to a folder on a larger disk.",
+        )
 
 
 class BuildFailed(InfrastructureError):

@@ -19,7 +19,6 @@ from rdagent.evaluation.run import Evaluation
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.backends.docker_api import connect
 from rdagent.jobs.images import ensure_image
-from rdagent.jobs.reaper import reap
 from rdagent.jobs.spec import ROLES
 from rdagent.records.requests import BASE_VARIANT
 from rdagent.scenarios.finetune.train.demo_workspace import demo_training, new_demo_workspace
@@ -45,7 +44,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         with terminal.progress(f"image {role}") as progress:
             image = ensure_image(role, progress=progress.update)
         terminal.say(f"image        {image.name}" + (", built now" if image.built else ""))
-    reap(backend)
     workspace = new_demo_workspace()
     trained = train_with_progress(demo_training(workspace), backend, terminal)
     terminal.say(f"training     {summary(trained)}")

@@ -22,7 +22,6 @@ from rdagent.evaluation.request import (
 from rdagent.evaluation.run import Evaluation, VariantResult
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.images import ensure_image
-from rdagent.jobs.reaper import reap
 from rdagent.records.limits import Limit, read_limit
 from rdagent.records.requests import DTYPES, LONG_PROMPTS
 
@@ -135,7 +134,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     backend = choose_backend()
     with terminal.progress("evaluating") as progress:
         ensure_image("lm-eval", progress=progress.update)
-        reap(backend)
         evaluation = evaluation_run.run(
             request, backend, fresh=arguments.fresh, say=progress.update
         )

@@ -9,7 +9,6 @@ from rdagent.cli.terminal import Terminal
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.images import ensure_image
-from rdagent.jobs.reaper import reap
 from rdagent.training.progress import TrainingProgress
 from rdagent.training.run import Trained, TrainingRequest, plan
 from rdagent.training.run import run as run_training
@@ -42,7 +41,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     backend = choose_backend()
     with terminal.progress("image train") as progress:
         ensure_image("train", progress=progress.update)
-    reap(backend)
     trained = train_with_progress(request, backend, terminal)
     if terminal.json_only:
         terminal.json(trained.to_json())

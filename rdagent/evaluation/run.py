@@ -25,11 +25,13 @@ from rdagent.evaluation.publish import publish_results
 from rdagent.evaluation.request import EvaluationRequest
 from rdagent.evaluation.results import read_results
 from rdagent.files.locks import file_lock
+from rdagent.files.storage import storage_errors
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
+from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.machine import with_image
-from rdagent.jobs.runs import RunFolder, identity_of, open_run
+from rdagent.jobs.runs import RunFolder, identity_of, lock_of, open_run
 from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
 from rdagent.records.limits import Limit
@@ -136,7 +138,7 @@ def run(
     spec = with_image(spec)
     root = runs_root()
     asked = identity(preflight, str(spec.image))
-    lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
+    lock = lock_of(root, identity_of(asked))
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same request")):
         folder = open_run(root, asked, fresh=fresh, label=request.label)
         status = folder.status()
@@ -159,11 +161,17 @@ def _run_job(
 ) -> Evaluation:
     shutil.rmtree(folder.path / "variants", ignore_errors=True)
     folder.event("started", engine=preflight.engine, tasks=list(preflight.tasks.names))
-    try:
+    with signals_as_flags() as interrupts, folder.ends_with_its_errors():
         end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
-    except BaseException:
-        folder.event("interrupted")
-        raise
+        with storage_errors(folder.path):
+            status = _conclude(folder, preflight, spec, backend, end)
+    interrupts.raise_if_asked()
+    return _read_back(folder, preflight, status, end=end)
+
+
+def _conclude(
+    folder: RunFolder, preflight: Preflight, spec: JobSpec, backend: Backend, end: JobEnd
+) -> RunStatus:
     damaged = _keep_variants(folder, end, preflight)
     folder.write_manifest(manifest_of(preflight, spec, end, backend))
     reason, message = _reason(end, folder, preflight), end.message
@@ -172,10 +180,7 @@ def _run_job(
     elif end.outcome.ok and (changed := changed_meanwhile(preflight)):
         reason, message = "results_invalid", f"{changed} changed while it was evaluated"
         shutil.rmtree(folder.path / "variants", ignore_errors=True)
-    status = folder.finish(reason, message)
-    if end.interrupted:
-        raise KeyboardInterrupt
-    return _read_back(folder, preflight, status, end=end)
+    return folder.finish(reason, message)
 
 
 def _watcher(say: Say) -> Callable[[Path], None]:

@@ -27,6 +27,34 @@ def file_lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Itera
         os.close(descriptor)
 
 
+@contextmanager
+def lock_if_free(path: Path) -> Iterator[bool]:
+    """Hold ``path`` if nobody does, and tell whether that came about; never waits, makes no file.
+
+    A lock file that is not there, or cannot be opened, is not free: who held it is unknown.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a living process holds ``path``."""
+    with lock_if_free(path) as was_free:
+        return not was_free and path.exists()
+
+
 def _acquire(descriptor: int, on_wait: Callable[[str], None] | None) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

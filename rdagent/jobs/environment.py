@@ -21,6 +21,7 @@ from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, DockerConf, FTDockerConf
 from rdagent.jobs.gpus import visible_gpus
 from rdagent.jobs.images import ensure_image
+from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.profiles import evaluate_limits, offline_environment, train_limits
 from rdagent.jobs.runs import open_run
@@ -108,15 +109,15 @@ class DockerEnv:
             (workspace / name).mkdir(parents=True, exist_ok=True)
         request = {"kind": "command", "job": spec.to_json(), "workspace": str(workspace)}
         run = open_run(runs_root(), request, fresh=True)
-        end = run_job(self._running_backend(), spec, run.attempts, run.run_id)
-        left: list[str] = []
-        for name in self.writable:
-            left += _bring_back(end.out / name, workspace / name)
-        if left:
-            run.event("left_behind", files=left[:100])
-        run.finish(end.outcome.reason, end.message)
-        if end.interrupted:
-            raise KeyboardInterrupt
+        with signals_as_flags() as interrupts, run.ends_with_its_errors():
+            end = run_job(self._running_backend(), spec, run.attempts, run.run_id)
+            left: list[str] = []
+            for name in self.writable:
+                left += _bring_back(end.out / name, workspace / name)
+            if left:
+                run.event("left_behind", files=left[:100])
+            run.finish(end.outcome.reason, end.message)
+        interrupts.raise_if_asked()
         code = end.exit_code if end.outcome.reason == "command_failed" else end.outcome.exit_code
         return EnvResult(
             stdout=printable(tail(end.log, _STDOUT_BYTES)),

@@ -6,30 +6,47 @@ from collections import deque
 from pathlib import Path
 from types import TracebackType
 
+from rdagent.files.redaction import Redactor
+
 RING_BYTES = 256 * 1024
 
 
 class LogFile:
-    """Append-only; past the cap the newest bytes are held back and written at the end."""
+    """Append-only; past the cap, or when the disk is full, the newest bytes are held back.
 
-    def __init__(self, path: Path, cap: int) -> None:
+    What was held back is written at the end.  Secrets are masked on the way.  Writing
+    raises nothing: ``trouble`` says what the disk said first.
+    """
+
+    def __init__(self, path: Path, cap: int, redactor: Redactor | None = None) -> None:
+        self._redactor = redactor or Redactor(())
         self._room = max(cap - RING_BYTES, RING_BYTES)
-        self._sink = path.open("ab")
         self._ring: deque[bytes] = deque()
         self._ring_bytes = 0
         self._left_out = 0
+        self.trouble: OSError | None = None
+        self._sink = path.open("wb", buffering=0)
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes; after ``close`` they are dropped."""
-        if self._sink.closed:
-            return
-        direct = chunk[: self._room]
-        if direct:
-            self._sink.write(direct)
-            self._sink.flush()
-            self._room -= len(direct)
-        if len(direct) < len(chunk):
-            self._hold(chunk[len(direct) :])
+        if not self._sink.closed:
+            self._write(self._redactor.feed(chunk))
+
+    def _write(self, clean: bytes) -> None:
+        written = self._put(clean[: self._room]) if not self.trouble else 0
+        self._room -= written
+        if written < len(clean):
+            self._hold(clean[written:])
+
+    def _put(self, content: bytes) -> int:
+        """Write what the disk takes and return how much that was."""
+        done = 0
+        try:
+            while done < len(content):
+                done += self._sink.write(content[done:]) or 0
+        except OSError as error:
+            self.trouble = self.trouble or error
+        return done
 
     def _hold(self, rest: bytes) -> None:
         self._ring.append(rest)
@@ -47,9 +64,11 @@ class LogFile:
         """Write what was held back."""
         if self._sink.closed:
             return
+        self._write(self._redactor.flush())
         if self._left_out:
-            self._sink.write(f"\n[... {self._left_out} bytes left out ...]\n".encode())
-        self._sink.writelines(self._ring)
+            self._put(f"\n[... {self._left_out} bytes left out ...]\n".encode())
+        for chunk in self._ring:
+            self._put(chunk)
         self._ring.clear()
         self._sink.close()
 

@@ -9,6 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rdagent.errors import (
+    AdapterInvalid,
+    BuildFailed,
+    DiskFull,
+    ImageUnavailable,
+    InfrastructureError,
+    RDAgentError,
+    UsageError,
+)
 from rdagent.records.reasons import Reason
 
 Intent = Literal["none", "timeout", "cancelled", "disk_full"]
@@ -21,6 +30,13 @@ ENTRY_CODES = (126, 127)
 #: The entry scripts keep a deadline of their own, for the case that the orchestrator is dead.
 OWN_DEADLINE_CODE = 124
 KILLED_CODES = (137, 143, -9, -15)
+
+_ALSO_OF_FULL_DISKS: tuple[Reason, ...] = (
+    "command_failed",
+    "results_missing",
+    "results_invalid",
+    "killed_externally",
+)
 
 EXIT_CODES: dict[Reason, int] = {
     "ok": 0,
@@ -51,7 +67,8 @@ HINTS: dict[Reason, str] = {
     "entry_not_found": "The job's program was not found in the image. Rebuild it with "
     "'rdagent build', or check the argv.",
     "killed_externally": "Something outside this program ended the job. Run it again.",
-    "engine_restarted": "The container engine restarted while the job ran. Run it again.",
+    "engine_restarted": "The container engine restarted or went away while the job ran. "
+    "'rdagent doctor' tells whether it answers; then run it again.",
     "results_missing": "The job ended well but did not write what it must. Its log says more: "
     "'rdagent runs logs'.",
     "results_invalid": "The job's results are cut short or malformed. Its log says more: "
@@ -78,6 +95,8 @@ class Evidence:
     #: The engine was away for a while; it counts only when the job looks ended from outside.
     engine_restarted: bool = False
     results: Results = "missing"
+    #: The disk that the job writes to had no room left.
+    disk_full: bool = False
     #: What the program inside said of its own end; None when it said nothing.
     said: Reason | None = None
 
@@ -110,17 +129,30 @@ def decide(evidence: Evidence) -> Outcome:
 
 
 def _reason(evidence: Evidence) -> Reason:
+    reason = _reason_on_any_disk(evidence)
+    # Why a program failed, or left no results, when there was no room to write: for want of it.
+    return "disk_full" if evidence.disk_full and reason in _ALSO_OF_FULL_DISKS else reason
+
+
+def _reason_on_any_disk(evidence: Evidence) -> Reason:
     if evidence.intent != "none":
         return evidence.intent
     if evidence.engine_error != "none":
         return "internal_error" if evidence.engine_error == "other" else evidence.engine_error
     if evidence.out_of_memory:
         return "out_of_memory"
-    if evidence.engine_restarted and evidence.exit_code in KILLED_CODES and not evidence.said:
+    if evidence.engine_restarted and _looks_ended_by_it(evidence):
         return "engine_restarted"
     if evidence.exit_code == 0:
         return _reason_of_finished(evidence)
     return _reason_of_failed(evidence)
+
+
+def _looks_ended_by_it(evidence: Evidence) -> bool:
+    """Tell whether the engine took the job with it; unknown is what a lost engine leaves."""
+    if evidence.exit_code is None:
+        return True
+    return evidence.exit_code in KILLED_CODES and not evidence.said
 
 
 def _reason_of_finished(evidence: Evidence) -> Reason:
@@ -141,3 +173,21 @@ def _reason_of_failed(evidence: Evidence) -> Reason:
     if evidence.exit_code in KILLED_CODES:
         return "killed_externally"
     return "command_failed"
+
+
+def reason_of_error(error: RDAgentError) -> Reason:
+    """Name the end of a run whose job could not be run at all."""
+    for kind, reason in _REASONS_OF_ERRORS:
+        if isinstance(error, kind):
+            return reason
+    return "internal_error"
+
+
+_REASONS_OF_ERRORS: tuple[tuple[type[RDAgentError], Reason], ...] = (
+    (DiskFull, "disk_full"),
+    (ImageUnavailable, "image_unavailable"),
+    (BuildFailed, "build_failed"),
+    (InfrastructureError, "engine_restarted"),
+    (AdapterInvalid, "adapter_invalid"),
+    (UsageError, "refused"),
+)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 @lru_cache(maxsize=1)
-def _boot() -> str:
+def boot_id() -> str:
+    """Name this boot of the machine."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text(encoding="ascii").strip()[:8] if path.exists() else "unknown"
 
@@ -28,13 +29,20 @@ def _start_time(pid: int) -> str | None:
     except OSError:
         return None
     # The command name, in parentheses, may hold blanks; what follows it does not.
-    return content.rpartition(")")[2].split()[19]
+    fields = content.rpartition(")")[2].split()
+    # A zombie has ended; only its parent has not looked yet.
+    return None if fields[0] in ("Z", "X") else fields[19]
 
 
 def this_owner() -> str:
     """Name this process: host, boot, namespace, process id and when it started."""
     pid = os.getpid()
-    return f"{platform.node()}/{_boot()}/{_namespace()}/{pid}/{_start_time(pid) or 0}"
+    return f"{platform.node()}/{boot_id()}/{_namespace()}/{pid}/{_start_time(pid) or 0}"
+
+
+def is_of_this_system(owner: str) -> bool:
+    """Tell whether an owner's process id, and its locks, mean something here."""
+    return owner.split("/")[:3] == [platform.node(), boot_id(), _namespace()]
 
 
 def is_dead(owner: str) -> bool:
@@ -43,7 +51,7 @@ def is_dead(owner: str) -> bool:
     if len(parts) != 5 or parts[0] != platform.node() or not parts[3].isdigit():
         return False
     _, boot, namespace, pid, started = parts
-    if boot != _boot():
+    if boot != boot_id():
         return True
     if namespace != _namespace() or not _sees_others():
         return False

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rdagent.errors import ResultError, UsageError
+from rdagent.errors import InfrastructureError, RDAgentError, ResultError, UsageError
 from rdagent.files import atomic, untrusted
 from rdagent.files.digests import text_digest
-from rdagent.jobs.outcome import Outcome
+from rdagent.files.logs import log
+from rdagent.files.storage import storage_errors
+from rdagent.jobs.outcome import Outcome, reason_of_error
 from rdagent.records.events import append_event, now
 from rdagent.records.reasons import Reason, RunState
 from rdagent.records.status import STATUS_FILE, RunStatus
@@ -50,13 +53,23 @@ class RunFolder:
         return self.path / "variants" / name
 
     def event(self, kind: str, **details: Any) -> None:
-        """Append to the run's events."""
-        append_event(self.path, kind, **details)
+        """Append to the run's events; a disk that is full costs the event, not the run."""
+        try:
+            append_event(self.path, kind, **details)
+        except OSError as error:
+            log().warning("an event could not be written: {}", error)
+
+    def identity(self) -> str:
+        """Return the digest of what was asked; empty when the request does not say."""
+        request = untrusted.read_json(self.path / REQUEST_FILE)
+        found = request.get("identity") if isinstance(request, dict) else None
+        return found if isinstance(found, str) else ""
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Write what the run was made of."""
         document = {"schema": MANIFEST_SCHEMA, "run": self.run_id, **manifest}
-        atomic.write_json(self.path / MANIFEST_FILE, document)
+        with storage_errors(self.path):
+            atomic.write_json(self.path / MANIFEST_FILE, document)
 
     def finish(self, reason: Reason, message: str = "") -> RunStatus:
         """Write ``status.json``, last; the run is committed with it."""
@@ -70,8 +83,24 @@ class RunFolder:
             ended=now(),
         )
         self.event("ended", reason=reason)
-        status.write(self.path)
+        with storage_errors(self.path):
+            status.write(self.path)
         return status
+
+    @contextmanager
+    def ends_with_its_errors(self) -> Iterator[None]:
+        """Write how the run ended when an error ends it; a bug or a kill leaves it unfinished."""
+        try:
+            yield
+        except RDAgentError as error:
+            if self.status() is None:
+                with suppress(InfrastructureError):
+                    self.finish(reason_of_error(error), error.message)
+            raise
+        except BaseException:
+            if self.status() is None:
+                self.event("interrupted")
+            raise
 
     def status(self) -> RunStatus | None:
         """Return how the run ended, or None while it has not."""
@@ -83,6 +112,11 @@ class RunFolder:
 def identity_of(request: dict[str, Any]) -> str:
     """Return the digest of everything that decides a run's result."""
     return text_digest(json.dumps(request, sort_keys=True, ensure_ascii=True, allow_nan=False))
+
+
+def lock_of(root: Path, identity: str) -> Path:
+    """Return the lock that whoever runs a request holds until the run has ended."""
+    return root / ".locks" / f"{identity[:16]}.lock"
 
 
 def open_run(
@@ -111,11 +145,12 @@ def _runs_of(root: Path, identity: str) -> list[Path]:
 def _take_up(path: Path, identity: str) -> RunFolder | None:
     try:
         run = load_run(path)
-        if untrusted.read_json(path / REQUEST_FILE).get("identity") != identity:
+        if run.identity() != identity:
             return None  # another request whose identity begins alike
         status = run.status()
     except ResultError:
         return None
+    _sweep(path)
     if status is None or status.status == "done":
         return run
     if status.status in ("cancelled", "incomplete"):
@@ -125,18 +160,27 @@ def _take_up(path: Path, identity: str) -> RunFolder | None:
     return None
 
 
+def _sweep(path: Path) -> None:
+    """Remove what a process that was killed in the middle of a write left behind."""
+    for name in (REQUEST_FILE, MANIFEST_FILE, STATUS_FILE):
+        for left in path.glob(f".{name}.*"):
+            left.unlink(missing_ok=True)
+
+
 def _new_run(root: Path, request: dict[str, Any], identity: str, label: str) -> RunFolder:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     path = root / f"{stamp}-{identity[:8]}"
     while True:
         try:
-            path.mkdir(parents=True)
+            with storage_errors(path):
+                path.mkdir(parents=True)
             break
         except FileExistsError:
             path = root / f"{stamp}-{identity[:8]}-{secrets.token_hex(2)}"
     run = RunFolder(path.absolute(), now())
     document = {**request, "identity": identity, "created": run.started, "label": label}
-    atomic.write_json(path / REQUEST_FILE, document)
+    with storage_errors(path):
+        atomic.write_json(path / REQUEST_FILE, document)
     run.event("created", identity=identity)
     return run
 

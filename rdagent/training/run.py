@@ -18,13 +18,15 @@ from rdagent.errors import JobFailed, RefusedError, ResultError
 from rdagent.files.digests import file_digest
 from rdagent.files.locks import file_lock
 from rdagent.files.printable import last_lines, printable
+from rdagent.files.storage import storage_errors
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import FTDockerConf
 from rdagent.jobs.gpus import visible_gpus
+from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.machine import job_facts, with_image
 from rdagent.jobs.profiles import offline_environment, train_limits
-from rdagent.jobs.runs import RunFolder, identity_of, open_run
+from rdagent.jobs.runs import RunFolder, identity_of, lock_of, open_run
 from rdagent.jobs.spec import JobSpec, Mount
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
 from rdagent.models.digest import folder_digest
@@ -125,7 +127,7 @@ def run(
     planned = _check(request)
     spec = with_image(_job(planned))
     root, asked = runs_root(), _identity(planned, spec)
-    lock = root / ".locks" / f"{identity_of(asked)[:16]}.lock"
+    lock = lock_of(root, identity_of(asked))
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same training")):
         folder = open_run(root, asked, fresh=request.fresh)
         status = folder.status()
@@ -133,9 +135,13 @@ def run(
             return _publish(folder, planned, _newest_out(folder), reused=True)
         watch = Watch(_watcher(follow), cancel or threading.Event())
         folder.event("started", workspace=str(request.workspace))
-        end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
-        folder.write_manifest(_manifest(planned, spec, end, backend))
-        return _conclude(folder, planned, end)
+        with signals_as_flags() as interrupts, folder.ends_with_its_errors():
+            end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
+            with storage_errors(folder.path):
+                folder.write_manifest(_manifest(planned, spec, end, backend))
+                trained = _conclude(folder, planned, end)
+        interrupts.raise_if_asked()
+        return trained
 
 
 def _check(request: TrainingRequest) -> _Plan:

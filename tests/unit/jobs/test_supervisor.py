@@ -1,12 +1,14 @@
 """The supervisor's own rules, on the fake backend: retries, ownership, rights."""
 
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from rdagent.errors import InfrastructureError, RefusedError
-from rdagent.jobs import access, supervisor
+from rdagent.files.locks import file_lock
+from rdagent.jobs import access, attempt, output, supervisor
 from rdagent.jobs.access import JobUser, require_readable
 from rdagent.jobs.backends.fake import FakeBackend, Program
 from rdagent.jobs.owner import is_dead, this_owner
@@ -60,7 +62,7 @@ def test_a_program_that_fails_is_never_tried_again(tmp_path):
 
 
 def test_a_job_that_an_engine_restart_ended_is_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(supervisor.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(attempt.time, "sleep", lambda seconds: None)
     backend = FakeBackend({("x",): Program(exit_code=143)})
     backend.failures = [InfrastructureError("engine away", retryable=True)]
     end = run_job(backend, spec(), tmp_path, "r")
@@ -97,21 +99,63 @@ def test_this_process_is_alive_and_one_that_ended_is_dead():
     assert not is_dead("garbage")
 
 
-def test_only_the_jobs_of_dead_owners_are_reaped(tmp_path):
-    backend = FakeBackend({("x",): Program()})
-    job = None
+class Keeping(FakeBackend):
+    """Forgets nothing, as an engine does when its orchestrator is killed."""
 
-    class Keeping(FakeBackend):
-        def remove(self, identifier):
-            pass
+    def __init__(self):
+        super().__init__({("x",): Program()})
+        self.removed = []
 
-    backend = Keeping({("x",): Program()})
-    run_job(backend, spec(), tmp_path, "r")
+    def remove(self, identifier):
+        self.removed.append(identifier)
+
+
+def left_behind(tmp_path):
+    """A job that is still in the engine though nobody watches it any more."""
+    backend = Keeping()
+    run_job(backend, spec(), tmp_path / "attempts", "r")
+    backend.removed.clear()
+    return backend
+
+
+def dead(owner):
+    host, boot, space, pid, started = owner.split("/")
+    return f"{host}/{boot}/{space}/{pid}/{int(started) + 1}"
+
+
+def test_a_job_that_nobody_watches_is_reaped_and_one_that_is_watched_is_not(tmp_path):
+    backend = left_behind(tmp_path)
+    with file_lock(tmp_path / "attempts" / ".lock"):
+        assert reap(backend) == []
+    assert [job.name for job in reap(backend)] == [backend.created[0].name]
+    assert backend.removed == ["fake1"]
+
+
+def test_a_job_taken_over_from_a_dead_process_is_not_reaped(tmp_path):
+    backend = left_behind(tmp_path)
+    labels = backend.created[0].labels
+    labels["io.rdagent.owner"] = dead(labels["io.rdagent.owner"])
+    with file_lock(tmp_path / "attempts" / ".lock"):
+        assert reap(backend) == []
+
+
+def test_a_job_whose_folder_is_gone_is_reaped_with_its_owner_only(tmp_path):
+    backend = left_behind(tmp_path)
+    shutil.rmtree(tmp_path / "attempts")
     assert reap(backend) == []
-    job = backend.created[0]
-    host, boot, space, pid, started = job.labels["io.rdagent.owner"].split("/")
-    job.labels["io.rdagent.owner"] = f"{host}/{boot}/{space}/{pid}/{int(started) + 1}"
-    assert [found.name for found in reap(backend)] == [job.name]
+    labels = backend.created[0].labels
+    labels["io.rdagent.owner"] = dead(labels["io.rdagent.owner"])
+    assert len(reap(backend)) == 1
+
+
+@pytest.mark.parametrize("part", [0, 2], ids=["host", "namespace"])
+def test_a_job_of_another_host_or_namespace_is_never_reaped(tmp_path, part):
+    backend = left_behind(tmp_path)
+    labels = backend.created[0].labels
+    words = labels["io.rdagent.owner"].split("/")
+    words[part] = "elsewhere"
+    labels["io.rdagent.owner"] = "/".join(words)
+    assert reap(backend) == []
 
 
 def test_an_input_that_the_jobs_user_cannot_read_is_named(tmp_path):
@@ -134,7 +178,7 @@ def test_root_gives_its_jobs_to_an_unprivileged_user(monkeypatch):
 
 
 def test_a_job_that_writes_more_than_it_may_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(supervisor, "DISK_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(attempt, "DISK_CHECK_SECONDS", 0.0)
     backend = FakeBackend({("x",): Program(seconds=30)})
     tight = replace(spec(), limits=replace(LIMITS, out_bytes=10))
 
@@ -146,11 +190,11 @@ def test_a_job_that_writes_more_than_it_may_is_stopped(tmp_path, monkeypatch):
 
 
 def test_more_files_than_allowed_count_as_a_full_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(supervisor, "FILES_LIMIT", 3)
+    monkeypatch.setattr(output, "FILES_LIMIT", 3)
     for number in range(4):
         (tmp_path / str(number)).mkdir()
-    assert supervisor.holds_more_than(tmp_path, 1 << 40)
-    assert not supervisor.holds_more_than(tmp_path / "gone", 0)
+    assert output.holds_more_than(tmp_path, 1 << 40)
+    assert not output.holds_more_than(tmp_path / "gone", 0)
 
 
 def test_a_progress_display_that_fails_does_not_end_the_job(tmp_path):
@@ -166,7 +210,7 @@ def test_a_progress_display_that_fails_does_not_end_the_job(tmp_path):
 
 
 def test_one_hiccup_of_the_engine_does_not_rename_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr(supervisor.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(attempt.time, "sleep", lambda seconds: None)
     backend = FakeBackend({("x",): Program(exit_code=1)})
     backend.failures = [InfrastructureError("slow", retryable=True)]
     end = run_job(backend, spec(), tmp_path, "r")

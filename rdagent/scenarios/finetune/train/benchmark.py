@@ -27,7 +27,6 @@ from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
 from rdagent.jobs.environment import BenchmarkDockerEnv
 from rdagent.jobs.images import ensure_image
-from rdagent.jobs.reaper import reap
 from rdagent.models.resolve import resolve_model
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 
@@ -114,7 +113,6 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
 
             ensure_image("lm-eval", progress=lambda line: None)
             self._backend = choose_backend()
-            reap(self._backend)
         return self._backend
 
 

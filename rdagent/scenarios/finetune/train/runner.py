@@ -75,9 +75,7 @@ class LLMFinetuneRunner(Developer):
         if self._backend is None:
             from rdagent.jobs.backends.choose import choose_backend
             from rdagent.jobs.images import ensure_image
-            from rdagent.jobs.reaper import reap
 
             ensure_image("train", progress=lambda line: None)
             self._backend = choose_backend()
-            reap(self._backend)
         return self._backend
