@@ -71,7 +71,8 @@ def _pattern(secrets: Iterable[str]) -> re.Pattern[bytes] | None:
 
 def _forms(secret: str) -> set[bytes]:
     raw = secret.encode("utf-8", "surrogateescape")
-    forms = {raw, quote(secret, safe="").encode(), quote_plus(secret).encode()}
+    percent = (quote(secret), quote(secret, safe=""), quote_plus(secret))
+    forms = {raw, *(form.encode() for form in percent)}
     for alphabet in (base64.b64encode, base64.urlsafe_b64encode):
         # What stands before it shifts it by a byte or two; the edges depend on the neighbours.
         for shift in range(3):

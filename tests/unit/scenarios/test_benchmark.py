@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -257,7 +258,7 @@ def test_ctrl_c_during_a_run_reaches_the_caller_after_the_record_is_written(
 
     def interrupted(identifier):
         if next(states) == 3:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return real(identifier)
 
     monkeypatch.setattr(fake, "state", interrupted)
