@@ -48,6 +48,11 @@ class RunFolder:
         """Folder of the tries of the run's job."""
         return self.path / "attempts"
 
+    def label(self) -> str:
+        """Return the name that a user gave this run, empty if none."""
+        label = untrusted.read_json(self.path / REQUEST_FILE).get("label", "")
+        return label if isinstance(label, str) else ""
+
     def variant(self, name: str) -> Path:
         """Folder of one variant's results."""
         return self.path / "variants" / name
@@ -206,7 +211,10 @@ def list_runs(root: Path) -> Iterator[RunFolder]:
 
 
 def find_run(root: Path, name: str) -> RunFolder:
-    """Return the run that a user means: a folder, a name, the beginning of one, or ``last``."""
+    """Return the run that a user means: a folder, a name, a part of one, a label, or ``last``.
+
+    Of several runs with one label the newest is meant.
+    """
     if (Path(name) / REQUEST_FILE).is_file():
         return load_run(Path(name))
     found = list(list_runs(root))
@@ -215,6 +223,8 @@ def find_run(root: Path, name: str) -> RunFolder:
     matches = [run for run in found if run.run_id == name] or [
         run for run in found if run.run_id.startswith(name) or run.run_id.endswith(name)
     ]
+    labelled = [run for run in found if not matches and run.label() == name]
+    matches = matches or labelled[:1]
     if len(matches) == 1:
         return matches[0]
     what = "no run" if not matches else f"{len(matches)} runs"

@@ -193,3 +193,19 @@ def test_an_error_that_nobody_expected_ends_with_10_and_one_json_document(monkey
 def test_numbers_that_cannot_be_end_with_2(capsys):
     assert main(["eval", "--base", "--tasks", "gsm8k", "--limit", "-1", "--dry-run"]) == 2
     assert "--limit -1: a limit is above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("age", ["3", "d", "-3d", "3w", "", "9999999d"])
+def test_an_age_that_is_none_is_refused(capsys, age):
+    assert main(["runs", "clean", f"--older-than={age}", "--dry-run"]) == 2
+    assert "no age" in capsys.readouterr().err
+
+
+def test_a_dry_clean_keeps_what_it_names(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("RDAGENT_RUNS", str(tmp_path))
+    failed = open_run(tmp_path, {"kind": "test"})
+    failed.finish("timeout")
+    assert main(["runs", "clean", "--failed", "--dry-run", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["run"] for row in document["runs"]] == [failed.run_id]
+    assert failed.path.is_dir()
