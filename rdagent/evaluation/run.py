@@ -21,10 +21,12 @@ from rdagent.evaluation.manifest import manifest_of
 from rdagent.evaluation.metrics import Average, average
 from rdagent.evaluation.preflight import Preflight, changed_meanwhile, check
 from rdagent.evaluation.primary import primary_scores
-from rdagent.evaluation.publish import publish_results
+from rdagent.evaluation.publish import VARIANT_FILE, publish_results
 from rdagent.evaluation.request import EvaluationRequest
 from rdagent.evaluation.results import read_results
+from rdagent.files import untrusted
 from rdagent.files.locks import file_lock
+from rdagent.files.printable import one_line
 from rdagent.files.storage import storage_errors
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
@@ -40,6 +42,8 @@ from rdagent.records.status import RunStatus
 
 SCHEMA = "rdagent.evaluation/1"
 _LOG_TAIL = 64 * 1024
+#: A note is a stranger's text: so many, of such a length.
+_NOTES, _NOTE_LENGTH = 20, 400
 Say = Callable[[str], None]
 
 
@@ -240,9 +244,19 @@ def _read_variant(folder: RunFolder, preflight: Preflight, name: str) -> Variant
         scores=primary.scores,
         average=average(primary.scores),
         missing=primary.missing,
-        notes=primary.notes,
+        notes=(*primary.notes, *_notes_from_inside(folder.variant(name))),
         folder=folder.variant(name),
     )
+
+
+def _notes_from_inside(folder: Path) -> tuple[str, ...]:
+    """Return what the program inside had to say of a variant: cut prompts, other tokenizers."""
+    try:
+        notes = untrusted.read_json(folder / VARIANT_FILE).get("notes")
+    except (ResultError, AttributeError):
+        return ()
+    told = notes if isinstance(notes, list) else []
+    return tuple(one_line(note, _NOTE_LENGTH) for note in told[:_NOTES] if isinstance(note, str))
 
 
 def _read_back(

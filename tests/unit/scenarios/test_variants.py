@@ -11,6 +11,8 @@ from rdagent.errors import RefusedError, UsageError
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.results_folder import copy_results, require_usable
 from rdagent.evaluation.run import plan, run
+from rdagent.jobs.backends.fake import Program
+from tests.unit.scenarios.conftest import evaluates
 
 
 @pytest.fixture
@@ -155,3 +157,28 @@ def test_a_place_where_results_cannot_go_is_named_before_anything_starts(tmp_pat
         with pytest.raises(RefusedError, match="cannot be written"):
             require_usable(place)
     require_usable(tmp_path / "new" / "deep")
+
+
+def test_what_the_program_inside_noted_is_told_printable_and_capped(backend):
+    notes = ["12 of 12 prompts were cut", "\x1b]0;title\x07bold", 7, *(["x" * 10_000] * 50)]
+
+    def act(words, out):
+        evaluates().does(words, out)
+        document = {"schema": "rdagent.variant/1", "notes": notes}
+        (out / "variants" / "base" / "variant.json").write_text(json.dumps(document))
+
+    (variant,) = run(request(with_base=True), backend(evaluate=Program(does=act))).variants
+    assert variant.notes[0] == "12 of 12 prompts were cut"
+    assert "\x1b" not in variant.notes[1]
+    assert len(variant.notes) < 25
+    assert max(map(len, variant.notes)) < 500
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"notes": {"a": 1}}'])
+def test_a_damaged_note_file_costs_the_notes_only(backend, content):
+    def act(words, out):
+        evaluates().does(words, out)
+        (out / "variants" / "base" / "variant.json").write_text(content)
+
+    (variant,) = run(request(with_base=True), backend(evaluate=Program(does=act))).variants
+    assert variant.notes == ()
