@@ -6,7 +6,6 @@ the data that it names, ``overrides`` says what is put over it.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 import yaml
 
 from rdagent.errors import UsageError
-from rdagent.training.keys import KEYS, KEYS_OF
+from rdagent.training.keys import check_keys
 
 SIZE_LIMIT = 1 << 20
 #: LLaMA-Factory's loader takes ``5e-3`` for a number, YAML 1.1 takes it for text.
@@ -44,6 +43,8 @@ class TrainingConfig:
     eval_datasets: tuple[str, ...]
     dataset_dir: str | None
     output_dir: str | None
+    #: What is allowed and may not be meant.
+    notes: tuple[str, ...] = ()
 
     @property
     def all_datasets(self) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def read_config(path: Path) -> TrainingConfig:
     cannot be meant.
     """
     values = _read_values(path)
-    _refuse_unknown(values, path)
+    notes = check_keys(values, path)
     if values.get("do_train") is not True:
         raise UsageError(f"{path} does not train", hint="Add the line 'do_train: true'.")
     fields = _Fields(path, values)
@@ -74,6 +75,7 @@ def read_config(path: Path) -> TrainingConfig:
         eval_datasets=fields.names("eval_dataset"),
         dataset_dir=fields.text("dataset_dir"),
         output_dir=fields.text("output_dir"),
+        notes=notes,
     )
     if not config.datasets:
         raise UsageError(
@@ -108,20 +110,6 @@ def _read_text(path: Path) -> str:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
-
-
-def _refuse_unknown(values: Mapping[str, Any], path: Path) -> None:
-    unknown = [key for key in values if key not in KEYS]
-    if not unknown:
-        return
-    near = [difflib.get_close_matches(key, KEYS, n=1) for key in unknown]
-    hints = [
-        f"Did you mean {n[0]} instead of {k}?" for k, n in zip(unknown, near, strict=True) if n
-    ]
-    raise UsageError(
-        f"{path}: {KEYS_OF} does not know the key {', '.join(unknown)}",
-        hint=" ".join(hints) or "Remove it.",
-    )
 
 
 class _Fields:
