@@ -83,6 +83,10 @@ def summary(trained: Trained) -> str:
 def _print(trained: Trained, terminal: Terminal) -> None:
     again = " (was done before; --fresh trains again)" if trained.reused else ""
     terminal.say(summary(trained) + again)
+    for note in trained.notes:
+        terminal.say(f"  note: {note}")
+    for line in trained.result.learned.lines() if trained.result.learned else ():
+        terminal.say(f"  {line}")
     for override in trained.result.overrides:
         terminal.say(f"  {override.key}: {override.old!r} became {override.new!r}: {override.why}")
     if trained.skipped:

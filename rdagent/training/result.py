@@ -15,6 +15,7 @@ from rdagent.files import untrusted
 from rdagent.records.fields import Fields
 from rdagent.records.reasons import Reason
 from rdagent.records.status import InsideStatus
+from rdagent.training.learned import Learned, read_learned
 from rdagent.training.overrides import WHY
 
 RESULT_FILE = "train.json"
@@ -59,6 +60,8 @@ class TrainingResult:
     overrides: tuple[AppliedOverride, ...]
     device: str | None
     versions: Mapping[str, str | None]
+    #: What was seen of the data before the model was loaded; None when it did not come to that.
+    learned: Learned | None = None
 
     @property
     def ok(self) -> bool:
@@ -88,6 +91,7 @@ def read_result(out: Path) -> TrainingResult:
         overrides=tuple(_override(item) for item in fields.items("overrides")),
         device=Fields(device, f"{RESULT_FILE}: device").text_or_none("name"),
         versions=_versions(fields.mapping("versions")),
+        learned=read_learned(out),
     )
 
 

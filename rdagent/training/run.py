@@ -75,6 +75,8 @@ class Trained:
     #: Files that the training wrote and that stayed in the run's folder.
     skipped: tuple[str, ...]
     reused: bool
+    #: What a user may want to know, of the configuration and of the data.
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -90,6 +92,8 @@ class Trained:
             "final_loss": self.result.final_loss,
             "supervised_share": self.result.supervised_share,
             "loss_history": [asdict(point) for point in self.result.loss_history],
+            "preflight": self.result.learned.to_json() if self.result.learned else None,
+            "notes": list(self.notes),
             "overrides": [asdict(override) for override in self.result.overrides],
             "skipped": list(self.skipped),
         }
@@ -104,6 +108,11 @@ class _Plan:
     model_name: str
     told: TrainRequest
     gpus: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is allowed and may not be meant."""
+        return self.config.notes
 
 
 def plan(request: TrainingRequest) -> JobSpec:
@@ -269,7 +278,9 @@ def _publish(folder: RunFolder, planned: _Plan, out: Path, *, reused: bool) -> T
     result = read_result(out)
     kept = planned.config.workspace / OUTPUT_FOLDER
     if reused and _same_weights(out / ADAPTER_FOLDER, kept):
-        return Trained(folder.run_id, folder.path, kept, result, skipped=(), reused=True)
+        return Trained(
+            folder.run_id, folder.path, kept, result, skipped=(), reused=True, notes=planned.notes
+        )
     published = publish_adapter(
         out / ADAPTER_FOLDER, planned.config.workspace, base_model=planned.model_name
     )
@@ -280,6 +291,7 @@ def _publish(folder: RunFolder, planned: _Plan, out: Path, *, reused: bool) -> T
         result=result,
         skipped=published.skipped,
         reused=reused,
+        notes=planned.notes,
     )
 
 

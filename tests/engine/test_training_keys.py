@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+import docker
 from rdagent.errors import UsageError
-from rdagent.jobs.backends.docker_api import connect
 from rdagent.training.config import read_config
 from rdagent.training.keys import LIST_FILE
 
@@ -100,7 +100,7 @@ print(json.dumps(said))
 
 
 def inside(image: str, *arguments: str) -> str:
-    output = connect().containers.run(
+    output = docker.from_env().containers.run(
         image,
         list(arguments),
         entrypoint="python",

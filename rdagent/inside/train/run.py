@@ -27,6 +27,7 @@ from rdagent.inside.train.configuration import (
 )
 from rdagent.inside.train.device import device_overrides, probe, refuse_several
 from rdagent.inside.train.outcome import Training, write_result
+from rdagent.inside.train.preflight import examine, say
 from rdagent.records.requests import TrainRequest
 from rdagent.records.status import InsideStatus
 
@@ -93,6 +94,8 @@ def _train(request: TrainRequest, training: Training) -> None:
         from llamafactory.train.tuner import run_exp
 
         refuse_unknown_keys(configuration.values, _known_keys())
+    with _timed(training, "preflight"):
+        say(examine(configuration.values, Path(request.output)))
     training.watch.trusts_gradients = not configuration.values.get("fp16")
     with _timed(training, "train"):
         run_exp(dict(configuration.values), [make_callback(training.watch)])

@@ -17,6 +17,7 @@ from rdagent.inside.train import __main__ as program
 from rdagent.inside.train import run
 from rdagent.inside.train.device import Device
 from rdagent.inside.train.environment import request_from_environment, settle
+from rdagent.inside.train.samples import Preflight
 from rdagent.records.requests import TrainRequest
 from rdagent.records.status import InsideStatus
 
@@ -46,6 +47,7 @@ def factory(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[dict[str, An
         for module in (package, hparams, train, tuner):
             monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(run, "make_callback", lambda watch: None)
+        monkeypatch.setattr(run, "examine", lambda values, output: Preflight(stage="sft"))
         monkeypatch.setattr(run, "probe", lambda: Device("cpu", "cpu", 1, bfloat16=False))
 
     return install
