@@ -9,22 +9,22 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rdagent.errors import RefusedError
+from rdagent.training.columns import INFO_FILE, reading_of
 from rdagent.training.config import TrainingConfig
+from rdagent.training.rows import RowReport, look_at, overlap
 
-INFO_FILE = "dataset_info.json"
 INFO_LIMIT = 16 << 20
 #: Where LLaMA-Factory looks when the configuration does not say.
 DEFAULT_FOLDER = "data"
 FILE_TYPES = (".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt")
 WORKSPACE, DATASETS = "workspace", "datasets"
 _ELSEWHERE = ("hf_hub_url", "ms_hub_url", "om_hub_url", "cloud_file_name", "script_url")
-_LEARNED_COLUMN = {"alpaca": "response", "sharegpt": "messages", "openai": "messages"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ class DataFolder:
     place: Place
     folder: Path
     files: tuple[Path, ...] = ()
+    #: What does not stop a training and should be known.
+    notes: tuple[str, ...] = ()
+    #: Bytes of the longest row, None where not every row was read.
+    longest_row: int | None = None
 
     @property
     def inside(self) -> str:
@@ -59,11 +63,40 @@ def find_datasets(config: TrainingConfig, shared: Path | None = None) -> DataFol
     found = _data_folder(config, shared)
     info = _read_info(found.folder / INFO_FILE)
     files: list[Path] = []
+    reports: dict[str, RowReport] = {}
     for name in config.all_datasets:
         entry = _entry(info, name, found.folder / INFO_FILE)
-        _refuse_unlearnable(entry, name, config.stage)
-        files += _files(found, entry, name)
-    return DataFolder(found.place, found.folder, tuple(files))
+        reading = reading_of(name, entry, config.stage)
+        mine = _files(found, entry, name)
+        reports[name] = look_at(reading, mine, config.stage)
+        files += mine
+    return DataFolder(
+        found.place,
+        found.folder,
+        tuple(files),
+        tuple(_notes(config, reports)),
+        _longest(reports.values()),
+    )
+
+
+def _notes(config: TrainingConfig, reports: Mapping[str, RowReport]) -> Iterator[str]:
+    for report in reports.values():
+        yield from report.notes()
+    for held_out in config.eval_datasets:
+        for name in config.datasets:
+            same = overlap(reports[name], reports[held_out])
+            if name == held_out or same:
+                yield (
+                    f"{same} rows of {held_out}, which is to evaluate with, stand in the training"
+                    f" data {name} too: what is measured on them is memory"
+                )
+
+
+def _longest(reports: Iterable[RowReport]) -> int | None:
+    found = list(reports)
+    if any(report.unread for report in found):
+        return None
+    return max((report.longest for report in found), default=None)
 
 
 def _data_folder(config: TrainingConfig, shared: Path | None) -> DataFolder:
@@ -119,18 +152,6 @@ def _entry(info: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
         f"the data set {name} is not described in {path}",
         hint=f"{'Did you mean' if near else 'It describes'}: {known}.",
     )
-
-
-def _refuse_unlearnable(entry: Mapping[str, Any], name: str, stage: str) -> None:
-    """Refuse the trap that ``columns``, once given, takes away every default."""
-    column = _LEARNED_COLUMN.get(str(entry.get("formatting", "alpaca")))
-    columns = entry.get("columns")
-    if stage == "sft" and column and isinstance(columns, dict) and not columns.get(column):
-        raise RefusedError(
-            f"the data set {name} lists columns without {column!r}: nothing would be learned",
-            hint=f"Add {column!r} to its columns in {INFO_FILE}: once there is a list, "
-            "LLaMA-Factory has no defaults.",
-        )
 
 
 def _files(found: DataFolder, entry: Mapping[str, Any], name: str) -> list[Path]:

@@ -34,10 +34,10 @@ from rdagent.models.resolve import LocalModel, resolve_model
 from rdagent.records.reasons import Reason
 from rdagent.records.requests import TrainRequest
 from rdagent.records.status import STATUS_FILE, RunStatus
+from rdagent.training.columns import INFO_FILE
 from rdagent.training.config import TrainingConfig, read_config
 from rdagent.training.datasets import (
     DATASETS,
-    INFO_FILE,
     WORKSPACE,
     DataFolder,
     find_datasets,
@@ -112,7 +112,7 @@ class _Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is allowed and may not be meant."""
-        return self.config.notes
+        return (*self.config.notes, *self.data.notes)
 
 
 def plan(request: TrainingRequest) -> JobSpec:

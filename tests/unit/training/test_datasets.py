@@ -13,6 +13,7 @@ from rdagent.training.config import TrainingConfig, read_config
 from rdagent.training.datasets import find_datasets
 
 HOMES = {"homes": {"file_name": "homes.json"}}
+ROWS = json.dumps([{"instruction": "on", "input": "", "output": "{on}"}])
 
 
 def workspace(folder: Path, settings: str = "", dataset: str = "homes") -> TrainingConfig:
@@ -22,7 +23,7 @@ def workspace(folder: Path, settings: str = "", dataset: str = "homes") -> Train
     return read_config(path)
 
 
-def describe(folder: Path, info: Any, *, data: str | None = "[{}]") -> None:
+def describe(folder: Path, info: Any, *, data: str | None = ROWS) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
     if data is not None:
@@ -118,14 +119,14 @@ def test_columns_without_the_answer_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_outside_is_refused(tmp_path: Path) -> None:
     describe(tmp_path / "w", {"homes": {"file_name": "../homes.json"}})
-    (tmp_path / "homes.json").write_text("[{}]")
+    (tmp_path / "homes.json").write_text(ROWS)
     with pytest.raises(RefusedError, match="lies outside"):
         find_datasets(workspace(tmp_path / "w"))
 
 
 def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
     describe(tmp_path / "w", HOMES, data=None)
-    (tmp_path / "real.json").write_text("[{}]")
+    (tmp_path / "real.json").write_text(ROWS)
     (tmp_path / "w" / "homes.json").symlink_to("../real.json")
     with pytest.raises(RefusedError, match="is a link out of"):
         find_datasets(workspace(tmp_path / "w"))
@@ -133,7 +134,7 @@ def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
 
 def test_a_link_with_an_absolute_path_is_refused(tmp_path: Path) -> None:
     describe(tmp_path, HOMES, data=None)
-    (tmp_path / "real.json").write_text("[{}]")
+    (tmp_path / "real.json").write_text(ROWS)
     (tmp_path / "homes.json").symlink_to(tmp_path / "real.json")
     with pytest.raises(RefusedError, match="Make the link relative"):
         find_datasets(workspace(tmp_path))
@@ -141,7 +142,7 @@ def test_a_link_with_an_absolute_path_is_refused(tmp_path: Path) -> None:
 
 def test_a_relative_link_within_the_workspace_is_followed(tmp_path: Path) -> None:
     describe(tmp_path, HOMES, data=None)
-    (tmp_path / "real.json").write_text("[{}]")
+    (tmp_path / "real.json").write_text(ROWS)
     (tmp_path / "homes.json").symlink_to("real.json")
     assert find_datasets(workspace(tmp_path)).files == (tmp_path / "homes.json",)
 

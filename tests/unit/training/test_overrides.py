@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from rdagent.training.datasets import find_datasets
 from rdagent.training.overrides import OVERRIDES, host_overrides
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "training-overrides.md"
+ROWS = json.dumps([{"instruction": "on", "input": "", "output": "{on}"}])
 
 
 def config_of(folder: Path, settings: str = "") -> TrainingConfig:
     (folder / "dataset_info.json").write_text('{"homes": {"file_name": "homes.json"}}')
-    (folder / "homes.json").write_text("[{}]")
+    (folder / "homes.json").write_text(ROWS)
     path = folder / "train.yaml"
     path.write_text(f"do_train: true\ndataset: homes\n{settings}", encoding="utf-8")
     return read_config(path)
