@@ -21,6 +21,7 @@ VERBS = {
     "build": "build the images, or find that nothing changed",
     "train": "fine-tune the model that a folder's train.yaml describes",
     "eval": "evaluate an adapter, its base model, or both",
+    "benchmarks": "the data that tasks are scored on: list, add files, fetch",
     "runs": "list runs, show one, read its log",
     "demo": "fine-tune and evaluate a tiny model, from nothing to a table",
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 from rdagent.errors import RefusedError
 from rdagent.evaluation.catalogue import Entry
+from rdagent.records.benchmarks import needs_of
 
 FILE_LIMIT = 1 << 20
 FILES_LIMIT = 20_000
@@ -75,7 +76,7 @@ def _entry(config: Mapping[str, Any]) -> Entry | None:
         scored = bool(config.get("aggregate_metric_list"))
         return Entry(group, "group", tuple(_members(group, task)), scored=scored)
     if isinstance(task, str):
-        return Entry(task, "task", unsafe=bool(config.get("unsafe_code")))
+        return Entry(task, "task", unsafe=bool(config.get("unsafe_code")), needs=needs_of(config))
     return None
 
 

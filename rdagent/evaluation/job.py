@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rdagent.evaluation.preflight import Preflight, data_folder
+from rdagent.evaluation.benchmarks import data_folder
+from rdagent.evaluation.preflight import Preflight
 from rdagent.jobs.conf import BenchmarkDockerConf
 from rdagent.jobs.profiles import evaluate_limits, offline_environment
 from rdagent.jobs.spec import JobSpec, Mount
@@ -61,6 +62,7 @@ def identity(preflight: Preflight, image: str) -> dict[str, Any]:
             for checked in preflight.variants
         },
         "include": list(preflight.include_digests),
+        "data": dict(preflight.data.digests),
         "image": image,
     }
 
@@ -116,4 +118,6 @@ def _environment(preflight: Preflight) -> dict[str, str]:
         told["LIMIT"] = f"{request.limit:g}"
     if request.max_model_len is not None:
         told["MAX_MODEL_LEN"] = str(request.max_model_len)
+    if preflight.data.digests:
+        told["RDAGENT_BENCHMARKS"] = "{mount:benchmarks}"
     return {**offline_environment(len(preflight.gpus)), **told}

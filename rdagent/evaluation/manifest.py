@@ -21,6 +21,7 @@ def manifest_of(
         "kind": "evaluate",
         **job_facts(spec, end, backend),
         "variants": [_variant(checked) for checked in preflight.variants],
+        "data": preflight.data.to_json(),
         "engine": preflight.engine,
         "limit": preflight.request.limit,
         "notes": list(preflight.notes),

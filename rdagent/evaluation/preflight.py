@@ -15,8 +15,10 @@ from pathlib import Path
 
 from rdagent.adapters.inspect import Adapter, inspect_adapter
 from rdagent.adapters.serving import rank_limit, why_not_vllm
-from rdagent.core.settings import PathSettings, cache_root, finetune_settings, load
+from rdagent.core.settings import cache_root, finetune_settings, load
 from rdagent.errors import InternalError, RefusedError, UsageError
+from rdagent.evaluation.benchmark_needs import CheckedData, check_data
+from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.tasks import ResolvedTasks, resolve_tasks
 from rdagent.files.digests import tree_digest
@@ -45,6 +47,7 @@ class Preflight:
 
     request: EvaluationRequest
     tasks: ResolvedTasks
+    data: CheckedData
     variants: tuple[CheckedVariant, ...]
     include_digests: tuple[str, ...]
     engine: Engine
@@ -81,6 +84,7 @@ def check(request: EvaluationRequest) -> Preflight:
     adapters = {
         named.name: inspect_adapter(named.adapter) for named in request.variants if named.adapter
     }
+    data = check_data(tasks, data_folder(), request.num_fewshot)
     variants = _checked(request, adapters)
     gpus = _gpus(request)
     engine, engine_notes = choose_engine(request, list(adapters.items()), gpus)
@@ -88,10 +92,11 @@ def check(request: EvaluationRequest) -> Preflight:
         request=request,
         tasks=tasks,
         variants=variants,
+        data=data,
         include_digests=tuple(_folder_digest(folder) for folder in request.include),
         engine=engine,
         gpus=gpus,
-        notes=(*tasks.notes, *engine_notes),
+        notes=(*tasks.notes, *data.notes, *engine_notes),
     )
 
 
@@ -166,7 +171,7 @@ def changed_meanwhile(preflight: Preflight) -> str | None:
         path = checked.adapter.path
         if not path.is_dir() or folder_digest(path, cache_root()) != checked.adapter_digest:
             return f"the adapter {path}"
-    return None
+    return preflight.data.changed()
 
 
 def _check_names(variants: tuple[NamedVariant, ...]) -> None:
@@ -241,9 +246,3 @@ def _folder_digest(folder: Path) -> str:
     if not folder.is_dir():
         raise RefusedError(f"the folder of tasks {folder} does not exist")
     return tree_digest(folder, [path for path in folder.rglob("*") if path.is_file()])
-
-
-def data_folder() -> Path:
-    """Return where benchmark data lie."""
-    settings = load(PathSettings)
-    return settings.hf_datasets_cache or finetune_settings().file_path / "benchmarks"

@@ -29,6 +29,8 @@ class ResolvedTasks:
 
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    #: The tasks under each name: a task's own, or those of a group.
+    parts: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
 
 
 def resolve_tasks(requested: Sequence[str], include_dirs: Sequence[Path] = ()) -> ResolvedTasks:
@@ -43,7 +45,7 @@ def resolve_tasks(requested: Sequence[str], include_dirs: Sequence[Path] = ()) -
             resolver.add(name.strip())
     resolver.refuse_unsafe()
     resolver.refuse_overlap()
-    return ResolvedTasks(tuple(resolver.names), tuple(resolver.notes))
+    return ResolvedTasks(tuple(resolver.names), tuple(resolver.notes), resolver.parts())
 
 
 @cache
@@ -88,7 +90,11 @@ class _Resolver:
     def _hint(self, asked: str) -> str:
         known = [*self._all_names(), *aliases()]
         near = get_close_matches(_plain(asked), known, n=NEAR_NAMES, cutoff=0.6)
-        told = f"Near names: {', '.join(near)}." if near else "`rdagent tasks` lists the names."
+        told = (
+            f"Near names: {', '.join(near)}."
+            if near
+            else "'rdagent tasks search WORD' looks for one."
+        )
         if self.folders.unreadable:
             told += f" Not readable: {'; '.join(self.folders.unreadable[:3])}."
         return told
@@ -124,6 +130,11 @@ class _Resolver:
         elif name not in seen:
             for member in entry.members:
                 yield from self.leaves(member, seen | {name})
+
+    def parts(self) -> dict[str, tuple[Entry, ...]]:
+        """Return the tasks under each name, each once; one that is not known is left out."""
+        found = {name: map(self.find, dict.fromkeys(self.leaves(name))) for name in self.names}
+        return {name: tuple(e for e in entries if e) for name, entries in found.items()}
 
     def refuse_unsafe(self) -> None:
         for name in self.names:

@@ -31,3 +31,12 @@ def one_line(text: str, limit: int = 200) -> str:
 def last_lines(text: str, count: int) -> str:
     """Return the last ``count`` lines that hold something."""
     return "\n".join([line for line in text.splitlines() if line.strip()][-count:])
+
+
+def readable_size(count: float) -> str:
+    """Return a number of bytes in the unit that a reader takes in at once."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -20,13 +20,15 @@ _CACHE_SCHEMA = "rdagent.digests/1"
 def folder_digest(folder: Path, cache: Path) -> str:
     """Return the digest of a model's or an adapter's folder."""
     files = sorted({path for pattern in _PATTERNS for path in folder.glob(pattern)})
-    sums = _FileSums(cache / "digests.json")
+    sums = FileSums(cache / "digests.json")
     rows = [f"{path.relative_to(folder).as_posix()}\0{sums.of(path)}" for path in files]
     sums.save()
     return text_digest(*rows)
 
 
-class _FileSums:
+class FileSums:
+    """Sums of files, kept between calls; a file is read again when time, size or inode differ."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = self._load()
@@ -42,6 +44,7 @@ class _FileSums:
         return {str(key): str(value) for key, value in document.get("sums", {}).items()}
 
     def of(self, path: Path) -> str:
+        """Return a file's sum."""
         real = path.resolve()
         status = real.stat()
         key = f"{real}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
@@ -50,6 +53,7 @@ class _FileSums:
         return self._known[key]
 
     def save(self) -> None:
+        """Keep what was summed for the next call."""
         if not self._new:
             return
         with file_lock(self._path.with_suffix(".lock")):

@@ -6,15 +6,18 @@ seconds, so it is read only when the include folders do not hold every name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lm_eval.tasks import TaskManager
 
-from rdagent.errors import JobFailed, RefusedError, UnknownTaskError
+from rdagent.errors import JobFailed, RDAgentError, RefusedError, UnknownTaskError
 from rdagent.files.printable import one_line
 from rdagent.inside.evaluate import failures, task_index
+from rdagent.inside.evaluate.local_data import Served, benchmarks_folder, in_place_of_the_hub
+from rdagent.inside.evaluate.rendering import check_rendering
 from rdagent.records.requests import EvaluateRequest
 
 
@@ -42,12 +45,17 @@ def load(request: EvaluateRequest, metadata: Mapping[str, Any]) -> Selection:
         task_index.refuse_unsafe(name, index)
     objects: list[Any] = []
     expected: dict[str, tuple[str, ...]] = {}
-    for name in request.tasks:
-        loaded = _load_one(manager, name)
-        objects += loaded
-        expected[name] = tuple(_name_of(item) for item in loaded)
+    with in_place_of_the_hub(benchmarks_folder(os.environ)) as served:
+        for name in request.tasks:
+            loaded = _load_one(manager, name, served)
+            objects += loaded
+            expected[name] = tuple(_name_of(item) for item in loaded)
     _refuse_overlap(manager, objects)
-    return Selection(manager, tuple(objects), expected)
+    selection = Selection(manager, tuple(objects), expected)
+    if served.data_sets:
+        for task in selection.leaves():
+            check_rendering(task, served, request.num_fewshot)
+    return selection
 
 
 def _manager(request: EvaluateRequest, metadata: Mapping[str, Any]) -> Any:
@@ -60,12 +68,15 @@ def _manager(request: EvaluateRequest, metadata: Mapping[str, Any]) -> Any:
     return TaskManager(include_path=include or None, metadata=dict(metadata))
 
 
-def _load_one(manager: Any, name: str) -> list[Any]:
+def _load_one(manager: Any, name: str, served: Served) -> list[Any]:
+    before = len(served.data_sets)
     try:
         loaded = manager.load([name])
     except Exception as error:
-        if failures.is_memory(error):
+        if failures.is_memory(error) or isinstance(error, RDAgentError):
             raise
+        if len(served.data_sets) > before:
+            raise _unfit(name, served, error) from error
         raise JobFailed(
             task_index.why_not_loaded(name, manager.task_index, error),
             reason="command_failed",
@@ -74,6 +85,21 @@ def _load_one(manager: Any, name: str) -> list[Any]:
     if manager.task_index[name].kind.name == "GROUP":
         return [loaded["groups"][name]]
     return list(loaded["tasks"].values())
+
+
+def _unfit(name: str, served: Served, error: Exception) -> JobFailed:
+    """Return the error for data that are here and do not fit the task."""
+    source, data_set = list(served.data_sets.items())[-1]
+    lacking = sorted(split for of, split in served.lacking if of == source)
+    columns = next((split.columns for split in data_set.splits.values() if split.columns), ())
+    told = f"they have no split {lacking[0]!r}" if lacking else one_line(str(error), 200)
+    return JobFailed(
+        f"Task '{name}': the data in {source.folder} do not fit it: {told}",
+        reason="refused",
+        exit_code=2,
+        hint=f"their splits are {', '.join(data_set.splits)}"
+        + (f", their columns {', '.join(columns)}" if columns else ""),
+    )
 
 
 def _refuse_overlap(manager: Any, objects: list[Any]) -> None:

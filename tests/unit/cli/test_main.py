@@ -27,7 +27,7 @@ def test_help_lists_every_verb(capsys):
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    assert all(f"{verb} " in shown for verb in VERBS)
+    assert all(f"    {verb}" in shown for verb in VERBS)
 
 
 @pytest.mark.parametrize("verb", list(VERBS))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rdagent.evaluation.benchmarks import data_folder
+from rdagent.evaluation.benchmarks_add import AddRequest, add
 from rdagent.jobs.backends.fake import FakeBackend, Program
 from rdagent.records.status import InsideStatus, PartStatus
 
@@ -95,3 +97,12 @@ def place(monkeypatch, tmp_path):
 def workspace(tmp_path):
     write_adapter(tmp_path / "w" / "output")
     return tmp_path / "w"
+
+
+@pytest.fixture
+def gsm8k(tmp_path):
+    """Two items of gsm8k and examples to draw from, as a user would add them."""
+    row = {"question": "How many?", "answer": "one #### 1"}
+    (tmp_path / "gsm8k.jsonl").write_text((json.dumps(row) + "\n") * 6)
+    files = {role: tmp_path / "gsm8k.jsonl" for role in ("test", "train")}
+    return add(AddRequest("gsm8k", files, {}), data_folder())

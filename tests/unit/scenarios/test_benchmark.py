@@ -10,6 +10,7 @@ import pytest
 from rdagent.core.experiment import FBWorkspace, Task
 from rdagent.demo import mini_home, paths
 from rdagent.errors import RefusedError, UsageError
+from rdagent.evaluation.benchmarks_add import AddRequest, add
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import run
 from rdagent.jobs.backends.choose import choose_backend
@@ -81,7 +82,7 @@ def test_a_deadline_that_was_reached_is_told_in_the_seeds_words(backend, workspa
     assert feedback.reason == "timeout"
 
 
-def test_a_requested_task_without_a_result_is_incomplete(backend, workspace):
+def test_a_requested_task_without_a_result_is_incomplete(backend, workspace, gsm8k):
     fake = backend(evaluate=evaluates(results=lm_eval_results("gsm8k")))
     feedback = evaluator(fake, tasks=[mini_home.TASK, "gsm8k"]).evaluate(
         TASK, FBWorkspace(workspace), None
@@ -156,7 +157,7 @@ def test_the_rank_limit_follows_the_adapter(backend, workspace, monkeypatch):
     assert (told["engine"], told["max_lora_rank"]) == ("vllm", 128)
 
 
-def test_get_benchmark_env_gives_container_paths(place, workspace):
+def test_get_benchmark_env_gives_container_paths(place, workspace, gsm8k):
     env, variables = get_benchmark_env(
         ["gsm8k"], workspace / "output", str(place / "base"), limit=10
     )
@@ -164,9 +165,37 @@ def test_get_benchmark_env_gives_container_paths(place, workspace):
     assert variables["ADAPTER_PATH"] == "/adapter"
     assert (variables["BENCHMARK_TASKS"], variables["LIMIT"]) == ("gsm8k", "10")
     assert env.conf.extra_volumes[str(workspace / "output")] == "/adapter"
+    assert env.conf.extra_volumes[str(gsm8k.folder.parents[1])] == variables["RDAGENT_BENCHMARKS"]
 
 
-def test_a_dry_run_shows_the_job_and_starts_nothing(place, workspace):
+def test_get_benchmark_env_refuses_a_task_without_data(place, workspace):
+    with pytest.raises(RefusedError, match="the data of gsm8k are not on this machine"):
+        get_benchmark_env(["gsm8k"], workspace / "output", str(place / "base"))
+
+
+def test_missing_data_are_refused_by_name_before_anything_starts(backend, workspace, gsm8k):
+    fake = backend()
+    feedback = evaluator(fake, tasks=["gsm8k", "mmlu"]).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "the data of mmlu (57 tasks) are not on this machine" in feedback.execution
+    assert "rdagent benchmarks fetch mmlu" in feedback.return_checking
+    assert (feedback.reason, feedback.final_decision, fake.created) == ("refused", False, [])
+
+
+def test_the_identity_of_a_run_covers_its_data(backend, workspace, gsm8k, tmp_path):
+    def run():
+        fake = backend(evaluate=evaluates(results=lm_eval_results("gsm8k")))
+        feedback = evaluator(fake, tasks=["gsm8k"]).evaluate(TASK, FBWorkspace(workspace), None)
+        assert feedback.final_decision
+        return len(fake.created)
+
+    assert (run(), run()) == (1, 0)
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"question": "Other?", "answer": "#### 2"}\n')
+    add(AddRequest("gsm8k", {"test": other}, {}, replace=True), gsm8k.folder.parents[1])
+    assert run() == 1
+
+
+def test_a_dry_run_shows_the_job_and_starts_nothing(place, workspace, gsm8k):
     env, variables = get_benchmark_env(["gsm8k"], workspace / "output", str(place / "base"))
     shown = env.dry_run(local_path=workspace, env=variables)
     assert shown["argv"] == ["bash", "/app/eval_entrypoint.sh"] or shown["argv"] == (

@@ -17,6 +17,8 @@ from rdagent.core.roles import CoSTEEREvaluator
 from rdagent.core.settings import finetune_settings, load
 from rdagent.errors import RDAgentError, RefusedError
 from rdagent.evaluation import run as evaluation_run
+from rdagent.evaluation.benchmark_needs import check_data
+from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.feedback import feedback_of, feedback_of_error
 from rdagent.evaluation.publish import publish_results
 from rdagent.evaluation.request import ADAPTER_VARIANT, NamedVariant, request_from_settings
@@ -147,12 +149,13 @@ def get_benchmark_env(
 ) -> tuple[BenchmarkDockerEnv, dict[str, str]]:
     """Return an evaluation container and the variables that its entry script reads.
 
-    The base model and the adapter are mounted read-only; paths in the variables are
-    the container's.  ``env.run(local_path=workspace, env=env_vars)`` then leaves
+    The base model, the adapter and the tasks' data are mounted read-only; paths in the
+    variables are the container's.  ``env.run(local_path=workspace, env=env_vars)`` then leaves
     ``benchmark_results/results.json`` in the workspace.
     """
     settings = finetune_settings()
     resolved = resolve_tasks(tuple(tasks), ())
+    data = check_data(resolved, data_folder(), settings.benchmark_num_fewshot)
     model = resolve_model(base_model, settings.file_path / "models")
     inside = "/models/base/" + model.folder.relative_to(model.mounted).as_posix()
     conf = with_timeout(load(BenchmarkDockerConf), settings.benchmark_timeout)
@@ -160,6 +163,7 @@ def get_benchmark_env(
         **conf.extra_volumes,
         str(model.mounted): "/models/base",
         str(Path(adapter_path).absolute()): "/adapter",
+        **({str(data.folder.absolute()): "/benchmarks"} if data.digests else {}),
     }
     variables = {
         "BENCHMARK_TASKS": ",".join(resolved.names),
@@ -169,6 +173,8 @@ def get_benchmark_env(
         "NUM_GPUS": str(settings.benchmark_num_gpus or 0),
         "HF_DATASETS_CACHE": "/workspace/benchmarks",
     }
+    if data.digests:
+        variables["RDAGENT_BENCHMARKS"] = "/benchmarks"
     if settings.benchmark_engine != "auto":
         variables["ENGINE"] = settings.benchmark_engine
     if settings.benchmark_max_model_len is not None:
