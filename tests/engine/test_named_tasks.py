@@ -1,4 +1,4 @@
-"""Tasks that come with lm_eval, by name, on files: GSM8K and MATH-500, in jobs without a network."""
+"""Tasks of lm_eval by name, on files: GSM8K and MATH-500 in jobs without a network."""
 
 import json
 import subprocess
