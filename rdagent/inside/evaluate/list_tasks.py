@@ -68,11 +68,11 @@ def lines(index: Mapping[str, Any], version: str) -> Iterator[str]:
 
 def _needs(entry: Any) -> TaskNeeds:
     """Return what a task needs; of one that is a class, what its class says."""
-    from lm_eval.tasks._yaml_loader import load_yaml
-
     needs = needs_of(entry.cfg or {})
     if entry.kind.name != "PY_TASK" or not entry.yaml_path:
         return needs
+    from lm_eval.tasks._yaml_loader import load_yaml
+
     try:
         task = load_yaml(entry.yaml_path, resolve_func=True)["class"]
     except ImportError:

@@ -71,9 +71,14 @@ def test_another_mistake_is_not_blamed_on_the_data() -> None:
 def test_the_list_of_tasks_has_a_section_for_each_kind() -> None:
     assert list(list_tasks.lines(INDEX, "9")) == [
         "# lm_eval 9",
+        "[data]",
+        '["org/set", "main", {}]',
+        "null",
+        "[shapes]",
+        '["generate_until", "", "", null, {}]',
         "[tasks]",
-        "a",
-        "b",
+        "a 0 0",
+        "b 1 0",
         "[unsafe]",
         "b",
         "[tags]",
