@@ -1,40 +1,105 @@
-"""Which engine can serve an adapter as it is."""
+"""Which engine can serve an adapter as it is, and whether it can be merged into its base."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from rdagent.adapters.inspect import Adapter
+from rdagent.adapters.configuration import LoraConfiguration
+from rdagent.adapters.names import EMBEDDINGS, Contents
+from rdagent.adapters.problems import KINDS, Problem, problem, some
 
 #: The ranks that vLLM makes room for; an adapter gets the next one.
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-#: Fields of a LoRA configuration that vLLM drops without a word, and so serves wrongly.
-_DROPPED = (
+#: Initialisations that leave the base as it is.
+_PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
+#: What can be neither served by vLLM nor merged.
+_HF_ONLY = ("lora_bias", "layer_replication", "qalora", "activated_lora", "variant_unknown")
+_MERGED = (
+    "dora",
+    "saved_modules",
+    "bias_trained",
+    "rank_over_limit",
     "rank_pattern",
     "alpha_pattern",
-    "layer_replication",
-    "trainable_token_indices",
+    "trainable_tokens",
     "target_parameters",
     "fan_in_fan_out",
-    "lora_bias",
-    "use_qalora",
-    "alora_invocation_tokens",
+    "embedding_lora",
+    "changes_base",
 )
+SERVING_CODES = frozenset((*_HF_ONLY, *_MERGED))
 
 
-def why_not_vllm(adapter: Adapter) -> str | None:
-    """Return why vLLM cannot serve the adapter, or None when it can."""
-    config = adapter.config
-    if config.get("use_dora"):
-        return "it uses DoRA"
-    if config.get("modules_to_save"):
-        return "it has saved modules (modules_to_save)"
-    if config.get("bias", "none") != "none":
-        return f"it trains biases (bias={config['bias']!r})"
-    if adapter.rank > VLLM_RANKS[-1]:
-        return f"its rank is {adapter.rank}, above {VLLM_RANKS[-1]}"
-    dropped = [name for name in _DROPPED if config.get(name)]
-    return f"it sets {dropped[0]}" if dropped else None
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Why an adapter cannot be served as it is; empty when vLLM can."""
+
+    reasons: tuple[Problem, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether vLLM serves it as it is."""
+        return not self.reasons
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether peft can merge it into its base."""
+        return not any(reason.code in _HF_ONLY for reason in self.reasons)
+
+    @property
+    def why_not(self) -> str:
+        """The reasons in one sentence."""
+        return ", and ".join(KINDS[reason.code].meaning for reason in self.reasons)
+
+
+def serving_of(configuration: LoraConfiguration, contents: Contents) -> Serving:
+    """Return what stands in the way of vLLM, which drops most of it without a word."""
+    return Serving(tuple((*_by_fields(configuration), *_by_contents(configuration, contents))))
+
+
+def _by_fields(configuration: LoraConfiguration) -> Iterator[Problem]:
+    raw = configuration.raw
+    for code, field in (
+        ("dora", "use_dora"),
+        ("rank_pattern", "rank_pattern"),
+        ("alpha_pattern", "alpha_pattern"),
+        ("trainable_tokens", "trainable_token_indices"),
+        ("target_parameters", "target_parameters"),
+        ("fan_in_fan_out", "fan_in_fan_out"),
+        ("lora_bias", "lora_bias"),
+        ("layer_replication", "layer_replication"),
+        ("qalora", "use_qalora"),
+        ("activated_lora", "alora_invocation_tokens"),
+    ):
+        if configuration.has(field):
+            yield problem(code, f"{field} is set")
+    for field in (
+        "use_bdlora",
+        "monteclora_config",
+        "velora_config",
+        "kasa_config",
+        "arrow_config",
+    ):
+        if configuration.has(field):
+            yield problem("variant_unknown", f"{field} is set")
+    if raw.get("bias", "none") != "none":
+        yield problem("bias_trained", f"bias is {raw['bias']!r}")
+    start = raw.get("init_lora_weights")
+    if isinstance(start, str) and start.lower() not in _PLAIN_STARTS:
+        yield problem("changes_base", f"init_lora_weights is {start!r}")
+    if configuration.highest_rank > VLLM_RANKS[-1]:
+        rank = configuration.highest_rank
+        yield problem("rank_over_limit", f"rank {rank}, vLLM's limit is {VLLM_RANKS[-1]}")
+
+
+def _by_contents(configuration: LoraConfiguration, contents: Contents) -> Iterator[Problem]:
+    if configuration.saved_modules or contents.saved:
+        names = list(configuration.saved_modules) or sorted(contents.saved)
+        yield problem("saved_modules", some(names))
+    adapted = [m.name for m in contents.modules if m.is_embedding or EMBEDDINGS.search(m.name)]
+    if adapted:
+        yield problem("embedding_lora", some(adapted))
 
 
 def rank_limit(ranks: Iterable[int]) -> int:

@@ -20,6 +20,7 @@ VERBS = {
     "doctor": "look at this machine: engine, GPU, disk, torch; say what to do",
     "build": "build the images, or find that nothing changed",
     "train": "fine-tune the model that a folder's train.yaml describes",
+    "check-adapter": "say whether a LoRA folder can be evaluated, and how it is served",
     "eval": "evaluate an adapter, its base model, or both",
     "benchmarks": "the data that tasks are scored on: list, add files, fetch",
     "runs": "list runs, show one, read its log",
@@ -93,7 +94,7 @@ def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, Verb | None]:
     for name, summary in VERBS.items():
         command = commands.add_parser(name, help=summary, description=summary)
         if name == chosen:
-            module: Verb = importlib.import_module(f"rdagent.cli.{name}")
+            module: Verb = importlib.import_module(f"rdagent.cli.{name.replace('-', '_')}")
             verb = module
             module.add_arguments(command)
     return parser, verb

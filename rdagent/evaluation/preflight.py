@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rdagent.adapters.inspect import Adapter, inspect_adapter
-from rdagent.adapters.serving import rank_limit, why_not_vllm
+from rdagent.adapters.check import Adapter, inspect_adapter
+from rdagent.adapters.serving import rank_limit
 from rdagent.core.settings import cache_root, finetune_settings, load
 from rdagent.errors import InternalError, RefusedError, UsageError
+from rdagent.evaluation.adapter_check import check_on_model
 from rdagent.evaluation.benchmark_needs import CheckedData, check_data
 from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
@@ -86,6 +87,7 @@ def check(request: EvaluationRequest) -> Preflight:
     }
     data = check_data(tasks, data_folder(), request.num_fewshot)
     variants = _checked(request, adapters)
+    adapter_notes = _check_adapters(variants)
     gpus = _gpus(request)
     engine, engine_notes = choose_engine(request, list(adapters.items()), gpus)
     return Preflight(
@@ -96,7 +98,7 @@ def check(request: EvaluationRequest) -> Preflight:
         include_digests=tuple(_folder_digest(folder) for folder in request.include),
         engine=engine,
         gpus=gpus,
-        notes=(*tasks.notes, *data.notes, *engine_notes),
+        notes=(*tasks.notes, *data.notes, *adapter_notes, *engine_notes),
     )
 
 
@@ -208,6 +210,18 @@ def _find_model(name: str) -> LocalModel:
     return resolve_model(name, finetune_settings().file_path / "models")
 
 
+def _check_adapters(variants: tuple[CheckedVariant, ...]) -> tuple[str, ...]:
+    """Put every adapter to every check, and return what a reader of its scores should know."""
+    notes = []
+    for variant in variants:
+        if variant.adapter is None:
+            continue
+        report = check_on_model(variant.adapter.path, variant.model)
+        report.required()
+        notes += [f"{variant.name}: {remark}" for remark in report.remarks]
+    return tuple(notes)
+
+
 def _gpus(request: EvaluationRequest) -> tuple[str, ...]:
     wanted = request.tensor_parallel if request.num_gpus is None else request.num_gpus
     if wanted == 1 and request.num_gpus is None:
@@ -236,7 +250,8 @@ def choose_engine(
     if wanted == "hf":
         return "hf", ()
     for name, adapter in adapters:
-        if why := why_not_vllm(adapter):
+        if not adapter.serving.is_plain:
+            why = adapter.serving.why_not
             note = f"vLLM cannot serve the adapter {name!r}: {why}; all models ran on hf instead"
             return "hf", (note,)
     return "vllm", ()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rdagent.adapters.inspect import inspect_adapter
+from rdagent.adapters.check import inspect_adapter
 from rdagent.core.experiment import Experiment, FBWorkspace, Task
 from rdagent.demo import mini_home, paths
 from rdagent.errors import JobFailed

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rdagent.adapters.problems import KINDS
 from rdagent.cli.main import VERBS
 from rdagent.jobs.outcome import Outcome
 from rdagent.records.reasons import REASONS
@@ -48,6 +49,14 @@ def test_every_reason_has_its_entry_among_the_troubles():
     text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### (\w+)$", text, re.MULTILINE)
     assert sorted(headings) == sorted(REASONS)
+
+
+def test_the_page_on_adapters_lists_every_code_with_its_severity_and_fix():
+    text = (ROOT / "docs/adapter-checks.md").read_text(encoding="utf-8")
+    rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.split("\n")}
+    listed = {row for row in rows if row[0].startswith("`") and len(row) == 4}
+    known = {(f"`{code}`", k.severity, k.meaning, k.fix) for code, k in KINDS.items()}
+    assert listed == known
 
 
 def test_relative_links_lead_somewhere():

@@ -1,6 +1,7 @@
 """A pretended evaluation and training, for the public door without an engine."""
 
 import json
+import math
 import struct
 from pathlib import Path
 
@@ -30,10 +31,28 @@ def lm_eval_results(task="demo_home", value=0.75, n=4):
 
 def write_adapter(folder: Path, **config):
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"peft_type": "LORA", "r": 16, "base_model_name_or_path": "gone", **config}
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": 1,
+        "lora_alpha": 2,
+        "target_modules": ["q_proj"],
+        "base_model_name_or_path": "gone",
+        **config,
+    }
     (folder / "adapter_config.json").write_text(json.dumps(config))
-    header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    content = struct.pack("<Q", len(header)) + header + b"\0" * 4
+    rank, place = config["r"], "base_model.model.q_proj"
+    shapes = {f"{place}.lora_A.weight": [rank, 1], f"{place}.lora_B.weight": [1, rank]}
+    if config.get("use_dora"):
+        shapes[f"{place}.lora_magnitude_vector"] = [1]
+    header, values = {}, []
+    for name, shape in shapes.items():
+        begin = 4 * len(values)
+        values += [0.5 + n for n in range(math.prod(shape))]
+        places = [begin, 4 * len(values)]
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": places}
+    text = json.dumps(header).encode()
+    content = struct.pack("<Q", len(text)) + text + struct.pack(f"<{len(values)}f", *values)
     (folder / "adapter_model.safetensors").write_bytes(content)
 
 

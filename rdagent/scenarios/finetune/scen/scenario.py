@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rdagent.adapters.inspect import inspect_adapter
+from rdagent.adapters.check import inspect_adapter
 from rdagent.core.experiment import Task
 from rdagent.core.settings import finetune_settings
 from rdagent.demo import paths as demo

@@ -5,7 +5,7 @@ A benchmark that fails never loses the adapter that was trained before it.
 
 from __future__ import annotations
 
-from rdagent.adapters.inspect import inspect_adapter
+from rdagent.adapters.check import inspect_adapter
 from rdagent.core.experiment import Experiment, FBWorkspace, Task
 from rdagent.core.feedback import CoSTEERSingleFeedback
 from rdagent.core.roles import Developer
