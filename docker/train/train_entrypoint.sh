@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the training image runs.
 #   RDAGENT_REQUEST           a request file; without it the variables below are the request
+#   RDAGENT_WORKSPACE         where the workspace is seen; /workspace unless it is set
 #   RDAGENT_DEADLINE_SECONDS  end after this long, even if nobody outside watches
 #   TRAIN_CONFIG (a LLaMA-Factory YAML) BASE_MODEL (instead of the one it names)
 set -euo pipefail
@@ -9,7 +10,8 @@ if [ -n "${RDAGENT_REQUEST:-}" ]; then
   request=("$RDAGENT_REQUEST")
 else
   request=(--from-environment)
-  export TRAIN_CONFIG="${TRAIN_CONFIG:-/workspace/train.yaml}"
+  workspace=${RDAGENT_WORKSPACE:-/workspace}
+  export TRAIN_CONFIG="${TRAIN_CONFIG:-$workspace/train.yaml}"
 fi
 
 deadline=()

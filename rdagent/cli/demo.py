@@ -17,8 +17,6 @@ from rdagent.evaluation.report import percent
 from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import Evaluation
 from rdagent.jobs.backends.choose import choose_backend
-from rdagent.jobs.backends.docker_api import connect
-from rdagent.jobs.images import ensure_image
 from rdagent.jobs.spec import ROLES
 from rdagent.records.requests import BASE_VARIANT
 from rdagent.scenarios.finetune.train.demo_workspace import demo_training, new_demo_workspace
@@ -34,16 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Train, evaluate base and tuned, print a table and one sentence."""
-    connect()
     backend = choose_backend()
     terminal.say(
         f"base model   {paths.MODEL_NAME}, {_size(paths.MODEL)}, shipped with this package"
     )
     terminal.say(f"task         {mini_home.TASK}: requests to small made-up homes")
+    kind = "image" if backend.isolates else "environment"
     for role in ROLES:
-        with terminal.progress(f"image {role}") as progress:
-            image = ensure_image(role, progress=progress.update)
-        terminal.say(f"image        {image.name}" + (", built now" if image.built else ""))
+        with terminal.progress(f"what {role} runs in") as progress:
+            ready = backend.ensure(role, progress=progress.update)
+        terminal.say(f"{kind:12} {ready.name}" + (", built now" if ready.built else ""))
     workspace = new_demo_workspace()
     trained = train_with_progress(demo_training(workspace), backend, terminal)
     terminal.say(f"training     {summary(trained)}")

@@ -21,7 +21,6 @@ from rdagent.evaluation.request import (
 )
 from rdagent.evaluation.run import Evaluation, VariantResult
 from rdagent.jobs.backends.choose import choose_backend
-from rdagent.jobs.images import ensure_image
 from rdagent.records.limits import Limit, read_limit
 from rdagent.records.requests import DTYPES, LONG_PROMPTS
 
@@ -133,7 +132,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         results_folder.require_usable(arguments.out)
     backend = choose_backend()
     with terminal.progress("evaluating") as progress:
-        ensure_image("lm-eval", progress=progress.update)
+        backend.ensure("lm-eval", progress=progress.update)
         evaluation = evaluation_run.run(
             request, backend, fresh=arguments.fresh, say=progress.update
         )

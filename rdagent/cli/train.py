@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 
 from rdagent.cli.terminal import Terminal
-from rdagent.jobs.backends.base import Backend
+from rdagent.jobs.backends.base import Backend, isolation_note
 from rdagent.jobs.backends.choose import choose_backend
-from rdagent.jobs.images import ensure_image
 from rdagent.training.progress import TrainingProgress
 from rdagent.training.run import Trained, TrainingRequest, plan
 from rdagent.training.run import run as run_training
@@ -39,13 +38,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.json(spec.to_json())
         return 0
     backend = choose_backend()
-    with terminal.progress("image train") as progress:
-        ensure_image("train", progress=progress.update)
+    with terminal.progress("what train runs in") as progress:
+        backend.ensure("train", progress=progress.update)
     trained = train_with_progress(request, backend, terminal)
     if terminal.json_only:
         terminal.json(trained.to_json())
     else:
         _print(trained, terminal)
+        if note := isolation_note(backend):
+            terminal.say(f"note: {note}")
     return 0
 
 

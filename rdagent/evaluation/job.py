@@ -13,7 +13,7 @@ from rdagent.jobs.spec import JobSpec, Mount
 from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.status import STATUS_FILE
 
-ENTRY = ("bash", "/app/eval_entrypoint.sh")
+ENTRY = ("bash", "{mount:app}/eval_entrypoint.sh")
 REQUEST_NAME = "request.json"
 
 

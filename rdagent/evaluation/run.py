@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from rdagent.files import untrusted
 from rdagent.files.locks import file_lock
 from rdagent.files.printable import one_line
 from rdagent.files.storage import storage_errors
-from rdagent.jobs.backends.base import Backend
+from rdagent.jobs.backends.base import Backend, isolation_note
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
 from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
@@ -139,9 +139,11 @@ def run(
     was scored before it is in ``variants``.
     """
     preflight, spec = plan(request)
-    spec = with_image(spec)
+    spec = with_image(spec, backend)
     root = runs_root()
     asked = identity(preflight, str(spec.image))
+    if note := isolation_note(backend):
+        preflight = replace(preflight, notes=(*preflight.notes, note))
     lock = lock_of(root, identity_of(asked))
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same request")):
         folder = open_run(root, asked, fresh=fresh, label=request.label)

@@ -21,7 +21,7 @@ from rdagent.files.digests import text_digest
 from rdagent.files.logs import log
 from rdagent.files.redaction import Redactor, known_secrets, secrets_of
 from rdagent.files.storage import Reserve, is_full, no_room_left
-from rdagent.jobs.access import JobUser, give_to, job_user
+from rdagent.jobs.access import JobUser, give_to
 from rdagent.jobs.backends.base import (
     LABEL,
     Backend,
@@ -102,7 +102,7 @@ class Attempt:
     ) -> None:
         self._backend, self._spec, self._folder = backend, spec, folder
         self._watch, self._interrupts = watch, interrupts
-        self._user: JobUser = job_user()
+        self._user: JobUser = backend.user()
         self._reserve = Reserve(folder / RESERVE_FILE)
         self._intent: Intent = "none"
         self._lost_engine = self._gave_up = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from functools import lru_cache
 from shutil import which
 
@@ -35,3 +36,11 @@ def visible_gpus() -> tuple[str, ...]:
     by_index = {str(index): uuid for index, uuid in enumerate(installed)}
     found = [by_index.get(part, part) for part in wanted]
     return tuple(uuid for uuid in found if uuid in installed)
+
+
+def gpu_indices(wanted: Sequence[str]) -> list[str] | None:
+    """Return the numbers, in the order of the bus, of these GPUs; None when one is not here."""
+    installed = _installed()
+    if not set(wanted) <= set(installed):
+        return None
+    return [str(installed.index(uuid)) for uuid in wanted]

@@ -9,15 +9,15 @@ from typing import Any
 from rdagent import __version__
 from rdagent.errors import InfrastructureError
 from rdagent.jobs.backends.base import Backend
-from rdagent.jobs.images import image_id, image_name
+from rdagent.jobs.images import image_id
 from rdagent.jobs.profiles import host_memory
 from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd
 
 
-def with_image(spec: JobSpec) -> JobSpec:
+def with_image(spec: JobSpec, backend: Backend) -> JobSpec:
     """Return the spec with its image named: what is planned is what runs and what is recorded."""
-    return spec if spec.image else replace(spec, image=image_name(spec.role))
+    return spec if spec.image else replace(spec, image=backend.image(spec.role))
 
 
 def _id(spec: JobSpec) -> str | None:

@@ -59,13 +59,12 @@ def offline_environment(gpus: int) -> dict[str, str]:
     """Return what every job is told: where its caches are, and that there is no network."""
     scratch = "{mount:scratch}"
     environment = {
-        "RDAGENT_WORKSPACE": "/workspace",
         "HOME": f"{scratch}/home",
         "USER": "rdagent",
         "LANG": "C.UTF-8",
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
-        "TMPDIR": "/tmp",  # noqa: S108
+        "TMPDIR": "{mount:tmp}",
         "XDG_CACHE_HOME": f"{scratch}/cache",
         "HF_HOME": f"{scratch}/hf",
         "HF_DATASETS_CACHE": f"{scratch}/hf/datasets",

@@ -21,7 +21,7 @@ from rdagent.files import untrusted
 from rdagent.files.locks import file_lock
 from rdagent.files.logs import log
 from rdagent.files.storage import Reserve, storage_errors
-from rdagent.jobs.access import job_user, require_readable
+from rdagent.jobs.access import require_readable
 from rdagent.jobs.attempt import POLL_SECONDS, RESERVE_FILE, Attempt, JobEnd, Watch
 from rdagent.jobs.backends.base import LABEL, Backend, FoundJob
 from rdagent.jobs.interrupts import Interrupts, signals_as_flags
@@ -57,7 +57,7 @@ def run_job(
     unreadable.  Ctrl-C, TERM and a marker of ``cancel`` end the job and return the
     outcome ``cancelled``.
     """
-    require_readable(spec.mounts, job_user())
+    require_readable(spec.mounts, backend.user())
     with _only_one(attempts), signals_as_flags() as interrupts:
         return _Run(backend, spec, attempts, watch or Watch(), interrupts).to_its_end(run_id)
 

@@ -47,7 +47,7 @@ from rdagent.training.progress import LOG_FILE, ProgressReader, TrainingProgress
 from rdagent.training.publish import OUTPUT_FOLDER, publish_adapter
 from rdagent.training.result import RESULT_FILE, TrainingResult, read_result
 
-ENTRY = ("bash", "/app/train_entrypoint.sh")
+ENTRY = ("bash", "{mount:app}/train_entrypoint.sh")
 REQUEST_NAME = "request.json"
 CONFIG_NAMES = ("train.yaml", "train.yml", "train.json")
 Follow = Callable[[TrainingProgress], None]
@@ -134,7 +134,7 @@ def run(
     JobFailed when the job ends badly; the workspace's former adapter is then untouched.
     """
     planned = _check(request)
-    spec = with_image(_job(planned))
+    spec = with_image(_job(planned), backend)
     root, asked = runs_root(), _identity(planned, spec)
     lock = lock_of(root, identity_of(asked))
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same training")):
@@ -191,6 +191,7 @@ def _job(planned: _Plan) -> JobSpec:
         mounts.append(Mount(DATASETS, str(planned.data.place.root), "/workspace/datasets"))
     environment = {
         **offline_environment(len(planned.gpus)),
+        "RDAGENT_WORKSPACE": f"{{mount:{WORKSPACE}}}",
         "RDAGENT_REQUEST": f"{{mount:in}}/{REQUEST_NAME}",
         "RDAGENT_DEADLINE_SECONDS": str(round(timeout + 180)),
     }

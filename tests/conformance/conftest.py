@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from rdagent.errors import ImageUnavailable
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.backends.fake import FakeBackend
+from rdagent.jobs.backends.local import LocalBackend
+from rdagent.jobs.environments import RoleEnvironment
+from rdagent.jobs.ready import Ready
 from rdagent.jobs.spec import JobSpec, Limits
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
 from tests.conformance.programs import CASES, fake_programs
+
+ENVIRONMENT = "rdagent-train-venv:small"
 
 
 @dataclass
@@ -36,11 +42,34 @@ class Bench:
         return replace(spec, limits=replace(spec.limits, **changes))
 
 
-@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+class SmallEnvironments:
+    """This machine's own programs in place of a role's libraries."""
+
+    def __init__(self, folder: Path) -> None:
+        self._environment = RoleEnvironment(ENVIRONMENT, (), folder / "app 程序", {})
+
+    def name(self, role: str) -> str:
+        return ENVIRONMENT
+
+    def ensure(self, role: str, *, progress: object) -> Ready:
+        return Ready(ENVIRONMENT, built=False, seconds=0.0)
+
+    def find(self, name: str) -> RoleEnvironment:
+        if name != ENVIRONMENT:
+            raise ImageUnavailable(f"there is no environment {name}")
+        return self._environment
+
+
+@pytest.fixture(params=["fake", "local", pytest.param("docker", marks=pytest.mark.engine)])
+def bench(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Bench:
     folder = tmp_path / "runs 与 名字"
     if request.param == "fake":
         return Bench(FakeBackend(fake_programs()), folder, None)
+    if request.param == "local":
+        monkeypatch.setenv("RDAGENT_CACHE", str(tmp_path / "cache 缓存"))
+        return Bench(LocalBackend(SmallEnvironments(tmp_path)), folder, ENVIRONMENT)
     from rdagent.jobs.backends.docker import DockerBackend
 
     return Bench(DockerBackend(), folder, request.getfixturevalue("shell_image"))

@@ -6,17 +6,22 @@ file and the name of the end belong to the supervisor.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from rdagent.jobs.access import JobUser
 from rdagent.jobs.outcome import EngineError
-from rdagent.jobs.spec import JobSpec, Mount, substitute
+from rdagent.jobs.ready import Progress, Ready
+from rdagent.jobs.spec import JobSpec, Mount, Role, substitute
 
 Phase = Literal["created", "running", "exited", "gone"]
 
 LABEL = "io.rdagent"
+#: References that every job may use though they are no mounts of it: where its role's
+#: entry scripts lie, and a folder for temporary files.
+APP, TMP = "app", "tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,23 @@ class Backend(Protocol):
     name: str
     isolates: bool
 
+    def user(self) -> JobUser:
+        """Return as whom jobs run."""
+
+    def image(self, role: Role) -> str:
+        """Name what a role runs in, by content; raises ImageUnavailable if it was never made."""
+
+    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+        """Make what a role runs in, or find that it is there."""
+
     def check(self, spec: JobSpec) -> None:
         """Raise if this backend cannot run the job: no engine, no image."""
 
     def place(self, mount: Mount) -> str:
         """Return the path at which a job sees a mount."""
+
+    def own_places(self, spec: JobSpec, mounts: Sequence[Mount]) -> Mapping[str, str]:
+        """Return what the references ``app`` and ``tmp`` stand for in this job."""
 
     def create(self, job: PreparedJob) -> str:
         """Make the job without starting it and return its identifier."""
@@ -114,11 +131,22 @@ class FilledIn:
 def fill_in(backend: Backend, spec: JobSpec, mounts: tuple[Mount, ...]) -> FilledIn:
     """Replace references to mounts by what a job of this backend sees there."""
     places = {mount.name: backend.place(mount) for mount in mounts}
+    places |= backend.own_places(spec, mounts)
     return FilledIn(
         argv=tuple(substitute(word, places) for word in spec.argv),
         environment={name: substitute(value, places) for name, value in spec.environment.items()},
         workdir=substitute(spec.workdir, places),
         files={name: substitute(text, places) for name, text in spec.files.items()},
+    )
+
+
+def isolation_note(backend: Backend) -> str | None:
+    """Return what a reader of results is told of a backend that does not shut its jobs in."""
+    if backend.isolates:
+        return None
+    return (
+        f"run on the backend {backend.name}, which does not isolate: the job could reach the "
+        "network and whatever its user may read or write"
     )
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rdagent.errors import ImageUnavailable, InfrastructureError
 from rdagent.files.printable import one_line
+from rdagent.jobs.access import JobUser, job_user
 from rdagent.jobs.backends import docker_api
 from rdagent.jobs.backends.base import (
+    APP,
     LABEL,
+    TMP,
     FoundJob,
     JobState,
     Phase,
@@ -32,9 +35,10 @@ from rdagent.jobs.backends.docker_api import (
     is_missing,
     refusals,
 )
-from rdagent.jobs.images import image_id, image_name
+from rdagent.jobs.images import ensure_image, image_id, image_name
 from rdagent.jobs.outcome import EngineError
-from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.jobs.ready import Progress, Ready
+from rdagent.jobs.spec import JobSpec, Mount, Role
 
 _PHASES: dict[str, Phase] = {
     "created": "created",
@@ -63,6 +67,19 @@ class DockerBackend:
     name = "docker"
     isolates = True
 
+    def user(self) -> JobUser:
+        """Return the caller, or our own unprivileged user when that is root."""
+        return job_user()
+
+    def image(self, role: Role) -> str:
+        """Name the image of a role."""
+        return image_name(role)
+
+    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+        """Build a role's image if it is not there."""
+        image = ensure_image(role, progress=progress)
+        return Ready(image.name, image.built, image.seconds)
+
     def check(self, spec: JobSpec) -> None:
         """Raise if no engine answers or the image is not there."""
         connect()
@@ -80,6 +97,10 @@ class DockerBackend:
     def place(self, mount: Mount) -> str:
         """Return the target: a container sees a mount there."""
         return mount.target
+
+    def own_places(self, spec: JobSpec, mounts: Sequence[Mount]) -> Mapping[str, str]:
+        """Return folders that every image of ours and every container has."""
+        return {APP: "/app", TMP: "/tmp"}  # noqa: S108
 
     def create(self, job: PreparedJob) -> str:
         """Create the container; one left over under the same name is removed first."""

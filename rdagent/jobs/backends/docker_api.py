@@ -18,6 +18,7 @@ NO_ENGINE_HINT = (
     "or start your own; DOCKER_HOST is honoured. 'rdagent doctor' tells more."
 )
 READ_TIMEOUT_SECONDS = 120
+ANSWER_SECONDS = 5
 
 
 @lru_cache(maxsize=1)
@@ -31,6 +32,22 @@ def connect() -> APIClient:
         client = docker.APIClient(version="auto", timeout=READ_TIMEOUT_SECONDS, **kwargs_from_env())
         client.ping()
         return client
+
+
+def engine_answers() -> bool:
+    """Tell quickly whether an engine answers; one that takes long to say so does not."""
+    from docker.utils import kwargs_from_env
+
+    import docker
+
+    try:
+        with engine_errors():
+            client = docker.APIClient(timeout=ANSWER_SECONDS, **kwargs_from_env())
+            client.ping()
+            client.close()
+    except InfrastructureError:
+        return False
+    return True
 
 
 @contextmanager

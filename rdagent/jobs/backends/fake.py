@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdagent.errors import ImageUnavailable, InfrastructureError
+from rdagent.jobs.access import JobUser, job_user
 from rdagent.jobs.backends.base import (
+    APP,
+    TMP,
     FilledIn,
     FoundJob,
     JobState,
@@ -23,7 +26,8 @@ from rdagent.jobs.backends.base import (
     fill_in,
 )
 from rdagent.jobs.outcome import EngineError
-from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.jobs.ready import Progress, Ready
+from rdagent.jobs.spec import JobSpec, Mount, Role
 
 _KILLED, _TERMINATED = 137, 143
 
@@ -70,6 +74,19 @@ class FakeBackend:
         self.failures: list[InfrastructureError] = []
         self.created: list[PreparedJob] = []
 
+    def user(self) -> JobUser:
+        """Return whom a container engine would run jobs as."""
+        return job_user()
+
+    def image(self, role: Role) -> str:
+        """Name a role's image; it is there."""
+        self.images.add(f"fake-{role}")
+        return f"fake-{role}"
+
+    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+        """Pretend that nothing has to be made."""
+        return Ready(self.image(role), built=False, seconds=0.0)
+
     def check(self, spec: JobSpec) -> None:
         """Raise if the image is not among ``images``."""
         if spec.image not in self.images:
@@ -78,6 +95,10 @@ class FakeBackend:
     def place(self, mount: Mount) -> str:
         """Return the target, as a container would see it."""
         return mount.target
+
+    def own_places(self, spec: JobSpec, mounts: Sequence[Mount]) -> Mapping[str, str]:
+        """Return what a container would have."""
+        return {APP: "/app", TMP: "/tmp"}  # noqa: S108
 
     def create(self, job: PreparedJob) -> str:
         """Remember the job."""

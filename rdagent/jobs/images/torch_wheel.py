@@ -48,12 +48,17 @@ class TorchWheel:
         return f"{self.source}:{self.identity}"
 
 
+def recorded_torch(requirement: str) -> TorchWheel | None:
+    """Return the torch that was fetched last, from its record; asks no engine."""
+    record = _record(_source(requirement))
+    return TorchWheel(**json.loads(record.read_text("utf-8"))) if record.is_file() else None
+
+
 def known_torch(requirement: str) -> TorchWheel | None:
     """Return the torch that was fetched last, from its record or an image's label."""
+    if recorded := recorded_torch(requirement):
+        return recorded
     source = _source(requirement)
-    record = _record(source)
-    if record.is_file():
-        return TorchWheel(**json.loads(record.read_text("utf-8")))
     for labels in labels_of(f"{TORCH_LABEL}.source", source):
         parts = labels.get(TORCH_LABEL, "").split(":")
         if len(parts) == 3:

@@ -28,7 +28,6 @@ from rdagent.files import atomic
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
 from rdagent.jobs.environment import BenchmarkDockerEnv
-from rdagent.jobs.images import ensure_image
 from rdagent.models.resolve import resolve_model
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 
@@ -113,8 +112,9 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
         if self._backend is None:
             from rdagent.jobs.backends.choose import choose_backend
 
-            ensure_image("lm-eval", progress=lambda line: None)
-            self._backend = choose_backend()
+            backend = choose_backend()
+            backend.ensure("lm-eval", progress=lambda line: None)
+            self._backend = backend
         return self._backend
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from rdagent.core.settings import finetune_settings
 from rdagent.demo import mini_home, paths
 from rdagent.jobs.backends.choose import choose_backend
-from rdagent.jobs.images import ensure_image
 from rdagent.training.run import TrainingRequest, run
 
 
@@ -33,6 +32,7 @@ def ready_demo_workspace() -> Path:
     workspace = (finetune_settings().file_path / "demo").absolute()
     if not (workspace / "output" / "adapter_config.json").exists():
         print("No adapter yet: training the demo's first.")
-        ensure_image("train", progress=lambda line: None)
-        run(demo_training(new_demo_workspace()), choose_backend())
+        backend = choose_backend()
+        backend.ensure("train", progress=lambda line: None)
+        run(demo_training(new_demo_workspace()), backend)
     return workspace

@@ -74,8 +74,8 @@ class LLMFinetuneRunner(Developer):
     def _ready_backend(self) -> Backend:
         if self._backend is None:
             from rdagent.jobs.backends.choose import choose_backend
-            from rdagent.jobs.images import ensure_image
 
-            ensure_image("train", progress=lambda line: None)
-            self._backend = choose_backend()
+            backend = choose_backend()
+            backend.ensure("train", progress=lambda line: None)
+            self._backend = backend
         return self._backend
