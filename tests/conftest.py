@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("rdagent", deadline=None)
+settings.load_profile("rdagent")
 
 REQUIRE_ENGINE = os.environ.get("RDAGENT_REQUIRE_ENGINE") == "1"
 
@@ -47,3 +52,20 @@ def shell_image() -> str:
 def test_data() -> Path:
     """The folder of real data sets."""
     return Path(os.environ["RDAGENT_TEST_DATA"])
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch):
+    """A machine on which no engine answers."""
+    from docker.errors import DockerException
+
+    from rdagent.jobs.backends.docker_api import connect
+
+    def refuse(**options: object) -> None:
+        raise DockerException("no such socket")
+
+    # Not through DOCKER_HOST: what docker-py tries to connect with is never closed.
+    monkeypatch.setattr("docker.APIClient", refuse)
+    connect.cache_clear()
+    yield
+    connect.cache_clear()

@@ -1,4 +1,4 @@
-"""``rdagent build``: make the images, or find that nothing changed."""
+"""``rdagent build``: make the images or the environments, or find that nothing changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 
 from rdagent.cli.terminal import Terminal
 from rdagent.errors import UsageError
+from rdagent.jobs.backends.choose import chosen
+from rdagent.jobs.environments import ensure_environment
 from rdagent.jobs.images import ensure_base, ensure_image, ensure_wheelhouse
 from rdagent.jobs.images.recipes import recipe
 from rdagent.jobs.images.torch_wheel import ensure_torch
@@ -19,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--accelerator", default="cpu", metavar="A", help="cpu (cuda images are not made yet)"
+    )
+    parser.add_argument(
+        "--env",
+        choices=["docker", "local"],
+        help="images, or virtual environments of the same wheels; default: as FT_ENV says",
     )
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--base-only", action="store_true", help="only the base image")
@@ -38,7 +45,10 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         for role in roles:
             _fetch_wheels(role, arguments.accelerator, terminal)
         return 0
-    rows = [_build(role, arguments.accelerator, terminal) for role in roles]
+    if (arguments.env or chosen()) == "local":
+        rows = [_make_environment(role, arguments.accelerator, terminal) for role in roles]
+    else:
+        rows = [_build(role, arguments.accelerator, terminal) for role in roles]
     if terminal.json_only:
         terminal.json({"schema": "rdagent.images/1", "images": rows})
     return 0
@@ -65,3 +75,17 @@ def _build(role: Role, accelerator: str, terminal: Terminal) -> dict[str, object
         what = f"built in {image.seconds:.0f} s" if image.built else "nothing changed"
         terminal.say(f"{image.name}  {what}")
     return {"role": role, "name": image.name, "id": image.image_id, "built": image.built}
+
+
+def _make_environment(role: Role, accelerator: str, terminal: Terminal) -> dict[str, object]:
+    if accelerator != "cpu":
+        raise UsageError(
+            f"environments are made for the CPU, not for {accelerator!r}",
+            hint="Use an image: --env docker.",
+        )
+    with terminal.progress(f"environment {role}") as progress:
+        ready = ensure_environment(role, progress=progress.update)
+    if not terminal.json_only:
+        what = f"made in {ready.seconds:.0f} s" if ready.built else "nothing changed"
+        terminal.say(f"{ready.name}  {what}")
+    return {"role": role, "name": ready.name, "id": None, "built": ready.built}

@@ -105,7 +105,45 @@ class FTDockerConf(DockerConf):
     )
 
 
-SETTINGS_CLASSES += [BenchmarkDockerConf, FTDockerConf]
+class LocalConf(Settings):
+    """What a command without a container has; nothing of it isolates."""
+
+    model_config = SettingsConfigDict(env_prefix="FT_LOCAL_")
+
+    role: Role = "lm-eval"
+    bin_path: str = Field(
+        default="", description="Folders, with colons, where programs are looked for first."
+    )
+    default_entry: str = Field(default="true", description="What runs when nothing else is said.")
+    running_timeout_period: float = Field(
+        default=3600, gt=0, description="Deadline of a run, in seconds."
+    )
+    mem_limit: str | None = Field(
+        default=None, description="Memory of all processes, such as 32g; empty: as for containers."
+    )
+    enable_gpu: bool = Field(default=True, description="Use GPUs where there are some.")
+    extra_volumes: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further folders, host to container, as a JSON object; seen where they are.",
+    )
+    live_output: bool = Field(default=False, description="Show the output as it comes, on stderr.")
+
+    @field_validator("mem_limit")
+    @classmethod
+    def _is_size(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_size(value)
+        return value
+
+    def resources(self) -> Resources:
+        """Return the limits as the profiles take them."""
+        return Resources(
+            deadline_seconds=self.running_timeout_period,
+            memory_bytes=parse_size(self.mem_limit) if self.mem_limit else None,
+        )
+
+
+SETTINGS_CLASSES += [BenchmarkDockerConf, FTDockerConf, LocalConf]
 
 
 C = TypeVar("C", bound=DockerConf)

@@ -1,5 +1,7 @@
 """The seed's ``env.run(entry=, local_path=, env=)``: any command in a shut container.
 
+``local_environment`` holds the same for machines without an engine.
+
 The workspace is seen at ``/workspace``, read-only but for the folders in
 ``writable``: those begin empty, and what is in them at the end comes back into the
 workspace as the caller's own.
@@ -8,6 +10,7 @@ workspace as the caller's own.
 from __future__ import annotations
 
 import shlex
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +26,10 @@ from rdagent.jobs.gpus import visible_gpus
 from rdagent.jobs.images import ensure_image
 from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
-from rdagent.jobs.profiles import evaluate_limits, offline_environment, train_limits
+from rdagent.jobs.profiles import Resources, evaluate_limits, offline_environment, train_limits
 from rdagent.jobs.runs import open_run
-from rdagent.jobs.spec import JobSpec, Limits, Mount
-from rdagent.jobs.supervisor import run_job
+from rdagent.jobs.spec import JobSpec, Limits, Mount, Role
+from rdagent.jobs.supervisor import Watch, run_job
 from rdagent.records.reasons import Reason
 
 _SHELL_SIGNS = ("&&", ";", "|", ">", "$(")
@@ -63,27 +66,31 @@ def split_entry(entry: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-class DockerEnv:
-    """One kind of container; making the object does no I/O."""
+class CommandEnv(ABC):
+    """Somewhere that commands run; making the object does no I/O."""
 
-    conf_class: type[DockerConf] = DockerConf
-    writable: tuple[str, ...] = ("logs",)
+    #: Folders of the workspace that a container may write to.
+    writable: tuple[str, ...] = ()
 
-    def __init__(self, conf: DockerConf | None = None, backend: Backend | None = None) -> None:
-        self._conf = conf
+    def __init__(self, backend: Backend | None = None) -> None:
         self._backend = backend
 
-    @property
-    def conf(self) -> DockerConf:
-        """The configuration, read from the environment when it was not given."""
-        if self._conf is None:
-            self._conf = load(self.conf_class)
-        return self._conf
+    @abstractmethod
+    def _spec(
+        self, entry: str | Sequence[str] | None, workspace: Path, env: Mapping[str, str]
+    ) -> JobSpec:
+        """Return the job of a command."""
 
+    @abstractmethod
+    def _own_backend(self) -> Backend:
+        """Return the backend to use when none was given."""
+
+    @abstractmethod
     def prepare(self) -> None:
-        """Build the image if it is not there; builds nothing when nothing changed."""
-        if self.conf.image is None:
-            ensure_image(self.conf.role, progress=lambda line: None)
+        """Make what the commands run in if it is not there; nothing when nothing changed."""
+
+    def _watch(self) -> Watch:
+        return Watch()
 
     def dry_run(
         self,
@@ -100,7 +107,7 @@ class DockerEnv:
         local_path: str | Path = ".",
         env: Mapping[str, str] | None = None,
     ) -> EnvResult:
-        """Run a command over a workspace and bring back what it wrote."""
+        """Run a command over a workspace; what it wrote there is the caller's own."""
         workspace = Path(local_path).absolute()
         spec = self._spec(entry, workspace, env or {})
         if self._backend is None:
@@ -110,7 +117,9 @@ class DockerEnv:
         request = {"kind": "command", "job": spec.to_json(), "workspace": str(workspace)}
         run = open_run(runs_root(), request, fresh=True)
         with signals_as_flags() as interrupts, run.ends_with_its_errors():
-            end = run_job(self._running_backend(), spec, run.attempts, run.run_id)
+            end = run_job(
+                self._running_backend(), spec, run.attempts, run.run_id, self._watch()
+            )
             left: list[str] = []
             for name in self.writable:
                 left += _bring_back(end.out / name, workspace / name)
@@ -128,41 +137,76 @@ class DockerEnv:
 
     def _running_backend(self) -> Backend:
         if self._backend is None:
-            from rdagent.jobs.backends.choose import choose_backend
-
-            self._backend = choose_backend()
+            self._backend = self._own_backend()
         return self._backend
+
+
+class DockerEnv(CommandEnv):
+    """One kind of container."""
+
+    conf_class: type[DockerConf] = DockerConf
+    writable: tuple[str, ...] = ("logs",)
+
+    def __init__(self, conf: DockerConf | None = None, backend: Backend | None = None) -> None:
+        super().__init__(backend)
+        self._conf = conf
+
+    @property
+    def conf(self) -> DockerConf:
+        """The configuration, read from the environment when it was not given."""
+        if self._conf is None:
+            self._conf = load(self.conf_class)
+        return self._conf
+
+    def prepare(self) -> None:
+        """Build the image if it is not there; builds nothing when nothing changed."""
+        if self.conf.image is None:
+            ensure_image(self.conf.role, progress=lambda line: None)
+
+    def _own_backend(self) -> Backend:
+        from rdagent.jobs.backends.docker import DockerBackend
+
+        return DockerBackend()
 
     def _spec(
         self, entry: str | Sequence[str] | None, workspace: Path, env: Mapping[str, str]
     ) -> JobSpec:
-        root = self.conf.mount_path.rstrip("/")
+        conf, root = self.conf, self.conf.mount_path.rstrip("/")
         mounts = [Mount("workspace", str(workspace.absolute()), root)]
-        extra = self.conf.extra_volumes.items()
-        mounts += [Mount(f"extra{i}", host, inside) for i, (host, inside) in enumerate(extra)]
-        gpus = visible_gpus() if self.conf.enable_gpu else ()
-        limits = self._limits()
-        environment = {
-            **offline_environment(len(gpus)),
-            "RDAGENT_OUT": "{mount:out}",
-            "RDAGENT_DEADLINE_SECONDS": str(round(limits.deadline_seconds + 120)),
-        }
+        gpus = visible_gpus() if conf.enable_gpu else ()
+        limits = limits_of(conf.role, conf.resources())
         return JobSpec(
-            role=self.conf.role,
-            argv=split_entry(entry if entry is not None else self.conf.default_entry),
+            role=conf.role,
+            argv=split_entry(entry if entry is not None else conf.default_entry),
             limits=limits,
-            mounts=tuple(mounts),
-            environment={**environment, **env},
+            mounts=(*mounts, *extra_mounts(conf.extra_volumes)),
+            environment={**told_every_command(limits, len(gpus)), **env},
             gpus=gpus,
-            network="bridge" if self.conf.network == "bridge" else "none",
+            network="bridge" if conf.network == "bridge" else "none",
             workdir=root,
-            image=self.conf.image,
+            image=conf.image,
             overlays={name: f"{root}/{name}" for name in self.writable},
         )
 
-    def _limits(self) -> Limits:
-        limits = train_limits if self.conf.role == "train" else evaluate_limits
-        return limits(self.conf.resources())
+
+def extra_mounts(volumes: Mapping[str, str]) -> list[Mount]:
+    """Return the further read-only folders of a configuration."""
+    return [Mount(f"extra{i}", host, inside) for i, (host, inside) in enumerate(volumes.items())]
+
+
+def told_every_command(limits: Limits, gpus: int) -> dict[str, str]:
+    """Return what a command is told of its world."""
+    return {
+        **offline_environment(gpus),
+        "RDAGENT_WORKSPACE": "{mount:workspace}",
+        "RDAGENT_OUT": "{mount:out}",
+        "RDAGENT_DEADLINE_SECONDS": str(round(limits.deadline_seconds + 120)),
+    }
+
+
+def limits_of(role: Role, resources: Resources) -> Limits:
+    """Return what a command of a role may use."""
+    return train_limits(resources) if role == "train" else evaluate_limits(resources)
 
 
 class BenchmarkDockerEnv(DockerEnv):

@@ -7,18 +7,18 @@ import platform
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from rdagent.core.settings import finetune_settings
 from rdagent.errors import InfrastructureError
 from rdagent.jobs.backends.docker_api import NO_ENGINE_HINT, connect, engine_errors
 from rdagent.jobs.gpus import visible_gpus
+from rdagent.jobs.health_check import Check, State
+from rdagent.jobs.health_local import local_checks
 from rdagent.jobs.images import plan_image
 from rdagent.jobs.profiles import host_memory
 from rdagent.jobs.spec import ROLES
-
-State = Literal["ok", "note", "warning", "problem"]
 
 GIB = 1 << 30
 _DISK_NEED = 15 * GIB
@@ -27,18 +27,9 @@ _GOOD_RUNC = (1, 1, 12)
 _OLD_ENGINE = (20, 10)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    state: State
-    saw: str
-    hint: str = ""
-
-
 def examine(runs: Path, cache: Path) -> list[Check]:
     """Look at everything; starts no container and downloads nothing."""
+    wanted = finetune_settings().env
     checks = [_system(), _memory(), _shared_memory(), _disk("disk: runs", runs)]
     checks += [_disk("disk: cache", cache), _gpu(), *_proxies()]
     try:
@@ -46,10 +37,21 @@ def examine(runs: Path, cache: Path) -> list[Check]:
             client = connect()
             version, info = client.version(), client.info()
     except InfrastructureError as error:
-        return [*checks, Check("engine", "problem", error.message, error.hint or NO_ENGINE_HINT)]
+        return [*checks, *_without_engine(error, wanted)]
+    if wanted == "local":
+        return [*checks, *local_checks()]
     checks += [look(version, info) for look in _ENGINE_CHECKS]
     checks.append(_disk("disk: engine", Path(str(info.get("DockerRootDir", "/")))))
     return [*checks, *_images(), _torch(), _vllm()]
+
+
+def _without_engine(error: InfrastructureError, wanted: str) -> list[Check]:
+    """Say what a machine without an engine can do: it has to have none where FT_ENV=docker."""
+    hint = error.hint or NO_ENGINE_HINT
+    if wanted == "docker":
+        return [Check("engine", "problem", error.message, hint)]
+    state: State = "warning" if wanted == "auto" else "note"
+    return [Check("engine", state, error.message, hint), *local_checks()]
 
 
 def _system() -> Check:

@@ -1,7 +1,8 @@
 """Containers under the names of the seed; the logic is in ``rdagent.jobs``."""
 
-from rdagent.jobs.conf import BenchmarkDockerConf, DockerConf, FTDockerConf
+from rdagent.jobs.conf import BenchmarkDockerConf, DockerConf, FTDockerConf, LocalConf
 from rdagent.jobs.environment import BenchmarkDockerEnv, DockerEnv, EnvResult, FTDockerEnv
+from rdagent.jobs.local_environment import LocalEnv
 
 __all__ = [
     "BenchmarkDockerConf",
@@ -11,4 +12,6 @@ __all__ = [
     "EnvResult",
     "FTDockerConf",
     "FTDockerEnv",
+    "LocalConf",
+    "LocalEnv",
 ]

@@ -61,9 +61,7 @@ class SmallEnvironments:
 
 
 @pytest.fixture(params=["fake", "local", pytest.param("docker", marks=pytest.mark.engine)])
-def bench(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     folder = tmp_path / "runs 与 名字"
     if request.param == "fake":
         return Bench(FakeBackend(fake_programs()), folder, None)

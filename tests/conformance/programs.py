@@ -25,7 +25,63 @@ def _write_words(words: FilledIn, out: Path) -> None:
 STATUS = '{"schema": "rdagent.inside-status/1", "reason": "ok", "parts": []}'
 WRITE_STATUS = f"printf '%s' '{STATUS}' > status.json"
 
+LOTS = 400 << 20
+
+
+def _list_inputs(words: FilledIn, out: Path) -> None:
+    (out / "seen.txt").write_text("\n".join(sorted(words.files)) + "\n")
+
+
+def _say_where(words: FilledIn, out: Path) -> None:
+    (out / "where.txt").write_text("here\n")
+
+
+def _list_environment(words: FilledIn, out: Path) -> None:
+    (out / "environment.txt").write_text("\n".join(sorted(words.environment)) + "\nPATH\n")
+
+
 CASES = {
+    "leaves_a_child_in_a_session_of_its_own": Case(
+        "setsid sh -c 'while :; do sleep 0.2; date +%s%N > beat.txt; done' & sleep 1; exit 0",
+        Program(seconds=0.3, writes={"beat.txt": b"1"}),
+    ),
+    "is_deaf_and_so_is_its_child": Case(
+        "trap '' TERM; (trap '' TERM; while :; do sleep 0.1; date +%s%N > beat.txt; done) & "
+        "while :; do sleep 0.1; done",
+        Program(seconds=60, ignores_term=True, writes={}),
+    ),
+    "listens_to_term": Case(
+        "trap 'echo goodbye; exit 0' TERM; echo ready; while :; do sleep 0.1; done",
+        Program(seconds=60, prints=(b"ready\n",)),
+    ),
+    "ends_itself": Case("kill -KILL $$", Program(exit_code=137)),
+    "ends_with_255": Case("exit 255", Program(exit_code=255)),
+    "takes_too_much_memory": Case(
+        f"mkfifo pipe; (head -c {LOTS} /dev/zero; sleep 30) > pipe & exec tail -c {LOTS} < pipe",
+        Program(exit_code=137, out_of_memory=True),
+    ),
+    "has_a_child_that_takes_too_much_memory": Case(
+        f"(head -c {LOTS} /dev/zero; sleep 5) | tail -c {LOTS}; exit 0",
+        Program(out_of_memory=True),
+    ),
+    "says_refused": Case(
+        f"printf '%s' '{STATUS}' | sed s/ok/refused/ > status.json; exit 2",
+        Program(exit_code=2, writes={"status.json": STATUS.replace('"ok"', '"refused"').encode()}),
+    ),
+    "lists_its_inputs": Case('ls "$IN" > seen.txt', Program(does=_list_inputs)),
+    "says_where_it_is": Case(
+        "test -e ../out/where.txt || echo here > where.txt", Program(does=_say_where)
+    ),
+    "lists_its_environment": Case(
+        "env | cut -d= -f1 > environment.txt", Program(does=_list_environment)
+    ),
+    "counts": Case(
+        "for i in 1 2 3 4 5 6; do echo line $i; sleep 0.3; done",
+        Program(seconds=2, prints=tuple(f"line {i}\n".encode() for i in range(1, 7))),
+    ),
+    "writes_a_file_in_tmp": Case(
+        'echo x > "$TMPDIR/mine.txt" && cat "$TMPDIR/mine.txt"', Program(prints=(b"x\n",))
+    ),
     "succeeds": Case(WRITE_STATUS, Program(writes={"status.json": STATUS.encode()})),
     "fails": Case("exit 3", Program(exit_code=3)),
     "prints": Case(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rdagent.core.settings import finetune_settings
 from rdagent.files.logs import log
 from rdagent.jobs.backends.base import Backend
@@ -15,14 +17,18 @@ NO_ENGINE = (
 )
 
 
-def choose_backend() -> Backend:
-    """Return the backend; ``auto`` is an engine if one answers, else this machine, and says so."""
+def chosen() -> Literal["docker", "local"]:
+    """Return what jobs run on; ``auto`` is an engine if one answers, else this machine."""
     wanted = finetune_settings().env
-    if wanted == "docker":
+    if wanted != "auto":
+        return wanted
+    return "docker" if engine_answers() else "local"
+
+
+def choose_backend() -> Backend:
+    """Return the backend; says so when it is this machine for want of an engine."""
+    if chosen() == "docker":
         return DockerBackend()
-    if wanted == "local":
-        return LocalBackend()
-    if engine_answers():
-        return DockerBackend()
-    log().warning(NO_ENGINE)
+    if finetune_settings().env == "auto":
+        log().warning(NO_ENGINE)
     return LocalBackend()

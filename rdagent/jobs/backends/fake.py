@@ -70,6 +70,7 @@ class FakeBackend:
         self._jobs: dict[str, _Job] = {}
         self._count = itertools.count(1)
         self.images = {None, "train", "lm-eval"}
+        self.gpus: set[str] = set()
         #: Raised, each once, by the next calls of ``state``.
         self.failures: list[InfrastructureError] = []
         self.created: list[PreparedJob] = []
@@ -114,6 +115,8 @@ class FakeBackend:
     def start(self, identifier: str) -> None:
         """Begin to pretend."""
         job = self._jobs[identifier]
+        if not set(job.prepared.spec.gpus) <= self.gpus:
+            raise StartFailed("gpu_unavailable", f"not here: {job.prepared.spec.gpus}")
         if job.program.start_error != "none":
             raise StartFailed(job.program.start_error, f"cannot start {job.words.argv}")
         job.started = time.monotonic()

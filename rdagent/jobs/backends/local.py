@@ -109,13 +109,14 @@ class LocalBackend:
         make_private(tmp)
         self._registry.add(job.name, job.labels, tmp)
         environment = self._environment(job.spec)
+        given = words.environment.get("PATH", "")
         self._words[job.name] = {
             "argv": list(words.argv),
             "workdir": words.workdir,
             "environment": {
                 **environment.variables,
-                "PATH": ":".join([*environment.programs, SYSTEM_PATH]),
                 **words.environment,
+                "PATH": ":".join(filter(None, [given, *environment.programs, SYSTEM_PATH])),
             },
             "memory_bytes": job.spec.limits.memory_bytes,
             "open_files": job.spec.limits.open_files,

@@ -7,7 +7,11 @@ from the wheels that the images are made of, ``code`` copies our own part beside
 
 from __future__ import annotations
 
-from rdagent.jobs.environments.ensure import Environments, RoleEnvironments
+from rdagent.jobs.environments.ensure import (
+    Environments,
+    RoleEnvironments,
+    ensure_environment,
+)
 from rdagent.jobs.environments.plan import EnvironmentPlan, RoleEnvironment, plan_environment
 
 __all__ = [
@@ -15,5 +19,6 @@ __all__ = [
     "Environments",
     "RoleEnvironment",
     "RoleEnvironments",
+    "ensure_environment",
     "plan_environment",
 ]

@@ -9,8 +9,7 @@ import pytest
 from rdagent.cli import main as cli
 from rdagent.cli.main import VERBS, main
 from rdagent.cli.terminal import Terminal
-from rdagent.errors import EngineUnavailable, InternalError
-from rdagent.jobs.backends.docker_api import NO_ENGINE_HINT
+from rdagent.errors import InternalError
 from rdagent.jobs.runs import open_run
 
 
@@ -75,11 +74,10 @@ def test_an_error_as_json_is_one_document_on_stdout(capsys):
     assert document["hint"]
 
 
-def test_a_demo_without_an_engine_ends_with_5_and_names_the_command(monkeypatch, capsys):
-    def nowhere():
-        raise EngineUnavailable("no container engine answers", hint=NO_ENGINE_HINT)
-
-    monkeypatch.setattr("rdagent.cli.demo.connect", nowhere)
+def test_a_demo_that_insists_on_an_engine_ends_with_5_and_names_the_command(
+    monkeypatch, capsys, no_engine
+):
+    monkeypatch.setenv("FT_ENV", "docker")
     assert main(["demo"]) == 5
     assert "make engine" in capsys.readouterr().err
 

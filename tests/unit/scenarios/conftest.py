@@ -104,6 +104,7 @@ def place(monkeypatch, tmp_path):
     """Everything that is written lands in the test's own folder; a base model is there."""
     monkeypatch.setenv("FT_FILE_PATH", str(tmp_path / "ft"))
     monkeypatch.setenv("RDAGENT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FT_ENV", "docker")
     model = tmp_path / "base"
     model.mkdir()
     (model / "config.json").write_text('{"model_type": "qwen2"}')

@@ -13,8 +13,8 @@ from rdagent.errors import RefusedError, UsageError
 from rdagent.evaluation.benchmarks_add import AddRequest, add
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import run
-from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.backends.fake import Program
+from rdagent.jobs.local_environment import LocalEnv
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator, get_benchmark_env
 from tests.unit.scenarios.conftest import evaluates, lm_eval_results, write_adapter
@@ -298,7 +298,30 @@ def test_ctrl_c_during_a_run_reaches_the_caller_after_the_record_is_written(
     assert fake.found() == []
 
 
-def test_a_backend_that_is_not_there_yet_is_refused(place, workspace, monkeypatch):
+def test_get_benchmark_env_gives_host_paths_without_a_container(place, workspace, monkeypatch):
     monkeypatch.setenv("FT_ENV", "local")
-    with pytest.raises(RefusedError, match="FT_ENV=local"):
-        choose_backend()
+    monkeypatch.setenv("BENCHMARK_DOCKER_MEM_LIMIT", "3g")
+    env, variables = get_benchmark_env(["gsm8k"], workspace / "output", str(place / "base"))
+    assert isinstance(env, LocalEnv)
+    assert variables["BASE_MODEL"] == str(place / "base")
+    assert variables["ADAPTER_PATH"] == str(workspace / "output")
+    assert variables["HF_DATASETS_CACHE"] == str(place / "ft" / "benchmarks")
+    assert env.conf.mem_limit == "3g"
+
+
+def test_the_entry_of_the_container_is_understood_without_one(place, workspace, monkeypatch):
+    monkeypatch.setenv("FT_ENV", "local")
+    env, variables = get_benchmark_env(["gsm8k"], workspace / "output", str(place / "base"))
+    shown = env.dry_run(
+        entry="bash /app/eval_entrypoint.sh",
+        local_path=workspace,
+        env={**variables, "INCLUDE_PATH": "/workspace/tasks"},
+    )
+    assert tuple(shown["argv"]) == ("bash", "{mount:app}/eval_entrypoint.sh")
+    assert shown["environment"]["INCLUDE_PATH"] == "{mount:workspace}/tasks"
+    assert shown["workdir"] == "{mount:workspace}"
+
+
+def test_feedback_says_where_jobs_are_not_isolated(backend, workspace):
+    feedback = evaluator(backend()).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "does not isolate" in feedback.return_checking

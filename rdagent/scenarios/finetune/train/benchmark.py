@@ -26,8 +26,10 @@ from rdagent.evaluation.run import Evaluation
 from rdagent.evaluation.tasks import resolve_tasks
 from rdagent.files import atomic
 from rdagent.jobs.backends.base import Backend
-from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
+from rdagent.jobs.backends.choose import chosen
+from rdagent.jobs.conf import BenchmarkDockerConf, LocalConf, with_timeout
 from rdagent.jobs.environment import BenchmarkDockerEnv
+from rdagent.jobs.local_environment import LocalEnv
 from rdagent.models.resolve import resolve_model
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 
@@ -146,13 +148,15 @@ def get_benchmark_env(
     adapter_path: str | Path,
     base_model: str,
     limit: float | None = None,
-) -> tuple[BenchmarkDockerEnv, dict[str, str]]:
-    """Return an evaluation container and the variables that its entry script reads.
+) -> tuple[BenchmarkDockerEnv | LocalEnv, dict[str, str]]:
+    """Return where an evaluation runs and the variables that its entry script reads.
 
-    The base model, the adapter and the tasks' data are mounted read-only; paths in the
-    variables are the container's.  ``env.run(local_path=workspace, env=env_vars)`` then leaves
+    In a container the base model, the adapter and the tasks' data are mounted read-only, and
+    paths in the variables are the container's; without an engine they are the host's.
+    ``env.run(local_path=workspace, env=env_vars)`` then leaves
     ``benchmark_results/results.json`` in the workspace.
     """
+    local = chosen() == "local"
     settings = finetune_settings()
     resolved = resolve_tasks(tuple(tasks), ())
     data = check_data(resolved, data_folder(), settings.benchmark_num_fewshot)
@@ -175,10 +179,30 @@ def get_benchmark_env(
     }
     if data.digests:
         variables["RDAGENT_BENCHMARKS"] = "/benchmarks"
+    if local:
+        variables |= {
+            "BASE_MODEL": str(model.folder),
+            "ADAPTER_PATH": str(Path(adapter_path).absolute()),
+            "HF_DATASETS_CACHE": str(data_folder().absolute()),
+            **({"RDAGENT_BENCHMARKS": str(data.folder.absolute())} if data.digests else {}),
+        }
     if settings.benchmark_engine != "auto":
         variables["ENGINE"] = settings.benchmark_engine
     if settings.benchmark_max_model_len is not None:
         variables["MAX_MODEL_LEN"] = str(settings.benchmark_max_model_len)
     if limit is not None:
         variables["LIMIT"] = f"{limit:g}"
-    return BenchmarkDockerEnv(conf.model_copy(update={"extra_volumes": volumes})), variables
+    conf = conf.model_copy(update={"extra_volumes": volumes})
+    return LocalEnv(_without_container(conf)) if local else BenchmarkDockerEnv(conf), variables
+
+
+def _without_container(conf: BenchmarkDockerConf) -> LocalConf:
+    """Return the same limits and entry for an evaluation that runs on this machine."""
+    changes = {
+        "default_entry": conf.default_entry,
+        "running_timeout_period": conf.running_timeout_period,
+        "mem_limit": conf.mem_limit,
+        "enable_gpu": conf.enable_gpu,
+        "extra_volumes": {**conf.extra_volumes, **load(LocalConf).extra_volumes},
+    }
+    return load(LocalConf).model_copy(update=changes)
