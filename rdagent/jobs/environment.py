@@ -117,9 +117,7 @@ class CommandEnv(ABC):
         request = {"kind": "command", "job": spec.to_json(), "workspace": str(workspace)}
         run = open_run(runs_root(), request, fresh=True)
         with signals_as_flags() as interrupts, run.ends_with_its_errors():
-            end = run_job(
-                self._running_backend(), spec, run.attempts, run.run_id, self._watch()
-            )
+            end = run_job(self._running_backend(), spec, run.attempts, run.run_id, self._watch())
             left: list[str] = []
             for name in self.writable:
                 left += _bring_back(end.out / name, workspace / name)
