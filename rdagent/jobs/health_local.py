@@ -22,7 +22,7 @@ def local_checks() -> list[Check]:
 
 def _isolation() -> Check:
     saw = "jobs run as this user, with its files and its network: nothing is isolated"
-    return Check("local jobs", "note", saw, "docs/security.md says what that means.")
+    return Check("local jobs", "note", saw, "SECURITY.md says what that means.")
 
 
 def _python() -> Check:

@@ -298,7 +298,9 @@ def test_ctrl_c_during_a_run_reaches_the_caller_after_the_record_is_written(
     assert fake.found() == []
 
 
-def test_get_benchmark_env_gives_host_paths_without_a_container(place, workspace, monkeypatch):
+def test_get_benchmark_env_gives_host_paths_without_a_container(
+    place, workspace, monkeypatch, gsm8k
+):
     monkeypatch.setenv("FT_ENV", "local")
     monkeypatch.setenv("BENCHMARK_DOCKER_MEM_LIMIT", "3g")
     env, variables = get_benchmark_env(["gsm8k"], workspace / "output", str(place / "base"))
@@ -306,10 +308,11 @@ def test_get_benchmark_env_gives_host_paths_without_a_container(place, workspace
     assert variables["BASE_MODEL"] == str(place / "base")
     assert variables["ADAPTER_PATH"] == str(workspace / "output")
     assert variables["HF_DATASETS_CACHE"] == str(place / "ft" / "benchmarks")
+    assert variables["RDAGENT_BENCHMARKS"] == str(gsm8k.folder.parents[1])
     assert env.conf.mem_limit == "3g"
 
 
-def test_the_entry_of_the_container_is_understood_without_one(place, workspace, monkeypatch):
+def test_the_entry_of_the_container_is_understood_without_one(place, workspace, monkeypatch, gsm8k):
     monkeypatch.setenv("FT_ENV", "local")
     env, variables = get_benchmark_env(["gsm8k"], workspace / "output", str(place / "base"))
     shown = env.dry_run(
