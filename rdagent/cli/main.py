@@ -22,7 +22,9 @@ VERBS = {
     "train": "fine-tune the model that a folder's train.yaml describes",
     "check-adapter": "say whether a LoRA folder can be evaluated, and how it is served",
     "eval": "evaluate an adapter, its base model, or both",
+    "models": "models: what is here, whether it is whole, download one",
     "benchmarks": "the data that tasks are scored on: list, add files, fetch",
+    "tasks": "list and search the tasks that can be evaluated by name",
     "runs": "list runs, show one, read its log",
     "demo": "fine-tune and evaluate a tiny model, from nothing to a table",
 }

@@ -1,0 +1,73 @@
+"""``rdagent tasks ls|search``: every task, group and tag that can be evaluated by name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rdagent.cli.terminal import Terminal
+from rdagent.core.settings import finetune_settings
+from rdagent.errors import UnknownTaskError
+from rdagent.evaluation.benchmarks import data_folder
+from rdagent.evaluation.task_list import TaskList, TaskRow
+
+_SCHEMA = "rdagent.tasks/1"
+_DATA = {"here": "yes", "partly": "partly", "missing": "no", "own": "by the task"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ls|search", required=True)
+    ls = actions.add_parser("ls", help="list every name")
+    ls.add_argument("words", nargs="*", metavar="WORD", help="only names that hold every word")
+    search = actions.add_parser("search", help="names and data sets that hold every word")
+    search.add_argument("words", nargs="+", metavar="WORD")
+    for action in (ls, search):
+        action.add_argument("--kind", choices=["task", "group", "tag"], help="only these")
+        action.add_argument("--here", action="store_true", help="only those whose data are here")
+        action.add_argument(
+            "--include", action="append", default=[], metavar="DIR", help="your own tasks as well"
+        )
+        action.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """List what was looked for; finding nothing is an error with near names."""
+    include = [Path(folder) for folder in arguments.include]
+    include += [Path(folder) for folder in finetune_settings().benchmark_include]
+    tasks = TaskList(data_folder(), include)
+    rows = [row for row in tasks.rows(arguments.words) if _wanted(row, arguments)]
+    also = tasks.also_called(arguments.words)
+    if terminal.json_only:
+        also_json = {name: list(names) for name, names in also.items()}
+        told = [row.to_json() for row in rows]
+        terminal.json({"schema": _SCHEMA, "tasks": told, "aliases": also_json})
+        return 0
+    if not rows and not also:
+        near = ", ".join(tasks.near(arguments.words))
+        hint = f"Near names: {near}." if near else "'rdagent tasks ls' lists every name."
+        raise UnknownTaskError(f"no task holds {' '.join(arguments.words)!r}", hint=hint)
+    if rows:
+        _table(rows, terminal)
+    for name, stands_for in also.items():
+        terminal.say(f"{name} is taken as {', '.join(stands_for)}")
+    return 0
+
+
+def _wanted(row: TaskRow, arguments: argparse.Namespace) -> bool:
+    if arguments.kind and row.kind != arguments.kind:
+        return False
+    return not arguments.here or row.data == "here"
+
+
+def _table(rows: list[TaskRow], terminal: Terminal) -> None:
+    header = ("name", "kind", "asks for", "data set", "data here")
+    table = [(row.name, row.kind, _asks(row), row.data_set, _DATA[row.data]) for row in rows]
+    terminal.table(header, table)
+    terminal.note(f"{len(rows)} names")
+
+
+def _asks(row: TaskRow) -> str:
+    if row.kind != "task":
+        return f"{row.tasks} tasks"
+    return f"{row.output_type} (runs code, refused)" if row.unsafe else row.output_type
