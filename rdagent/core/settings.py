@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
@@ -167,6 +167,17 @@ class PathSettings(Settings):
     )
     hf_home: Path | None = Field(
         default=None, description="The hub's folder; models are looked for in its hub/."
+    )
+    hf_endpoint: str = Field(
+        default="https://huggingface.co",
+        pattern=r"^https?://[^/\s]+",
+        description="Hub that models and benchmark data are fetched from.",
+    )
+    hf_token: SecretStr | None = Field(
+        default=None, description="Token for the hub; empty: the one in HF_TOKEN_PATH, if any."
+    )
+    hf_token_path: Path | None = Field(
+        default=None, description="File with the token; empty: token in HF_HOME."
     )
     hf_datasets_cache: Path | None = Field(
         default=None, description="Benchmark data; empty: benchmarks/ under FT_FILE_PATH."

@@ -20,8 +20,14 @@ from rdagent.models.headers import Header, read_header
 from rdagent.models.manifest import read_manifest
 
 INDEX = "model.safetensors.index.json"
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
-_TOKENIZERS += ("tekken.json",)
+_TOKENIZERS = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "vocab.json",
+    "vocab.txt",
+    "tekken.json",
+)
 _AGAIN = "Get the model again: rdagent models download."
 
 

@@ -6,6 +6,7 @@ transfer breaks off is gone on with.  Every file is compared with the hub's own 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -35,6 +36,7 @@ _SUBFOLDERS = ("additional_chat_templates/",)
 TRIES = 5
 PAUSE_SECONDS = 1.0
 _SPARE_BYTES = 64 << 20
+_CHUNK = 1 << 20
 Say = Callable[[str], None]
 
 
@@ -146,9 +148,12 @@ def _get_all(hub: Hub, wanted: Download, say: Say) -> Mapping[str, Mapping[str, 
     rows: dict[str, Mapping[str, Any]] = {}
     for number, file in enumerate(wanted.files, start=1):
         title = f"{number}/{len(wanted.files)} {file.path}"
-        transfer = _Transfer(hub, wanted, file, lambda text, title=title: say(f"{title}: {text}"))
-        rows[file.path] = transfer.run()
+        rows[file.path] = _Transfer(hub, wanted, file, _titled(say, title)).run()
     return rows
+
+
+def _titled(say: Say, title: str) -> Say:
+    return lambda text: say(f"{title}: {text}")
 
 
 class _Transfer:
@@ -207,13 +212,26 @@ class _Transfer:
         return self._path.stat().st_size if self._path.exists() else 0
 
     def _receive(self, start: int) -> None:
+        try:
+            self._append(start)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise InfrastructureError(
+                f"no room is left for {self._path}", hint="Make room; the same command goes on."
+            ) from error
+
+    def _append(self, start: int) -> None:
         total = start
+        step = max(self._file.bytes // 20, _CHUNK)
         with self._path.open("ab") as sink:
             for chunk in self._hub.chunks(self._wanted.model, self._file, start):
                 # Never more than was announced, whatever the other side sends.
                 sink.write(chunk[: self._file.bytes - total])
+                if total // step != (total + len(chunk)) // step:
+                    so_far = readable_size(total + len(chunk))
+                    self._say(f"{so_far} of {readable_size(self._file.bytes)}")
                 total += len(chunk)
-                self._say(f"{readable_size(total)} of {readable_size(self._file.bytes)}")
                 if total >= self._file.bytes:
                     break
             sink.flush()
@@ -231,7 +249,7 @@ def _sums(path: Path) -> _Sums:
     sha256 = hashlib.sha256()
     blob = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
+        while chunk := stream.read(_CHUNK):
             sha256.update(chunk)
             blob.update(chunk)
     return _Sums(sha256.hexdigest(), blob.hexdigest())

@@ -6,6 +6,7 @@ another host never see it (``requests`` takes it off).  Used by ``download``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,10 +74,12 @@ class Hub:
             )
         path = f"api/models/{name}/revision/{quote(revision, safe='')}?blobs=true"
         with self._get(path, f"{name} (revision {revision})") as answer:
-            content = answer.raw.read(_LISTING_LIMIT + 1, decode_content=True)
-        if len(content) > _LISTING_LIMIT:
-            raise InfrastructureError(f"{self.endpoint} lists more files than can be read")
-        return _model(name, _json(content, self.endpoint))
+            content = bytearray()
+            for chunk in answer.iter_content(_CHUNK):
+                content += chunk
+                if len(content) > _LISTING_LIMIT:
+                    raise InfrastructureError(f"{self.endpoint} lists more files than are read")
+        return _model(name, _json(bytes(content), self.endpoint))
 
     def chunks(self, model: HubModel, file: HubFile, start: int) -> Iterator[bytes]:
         """Yield a file's bytes from a position on; raises Restart when it begins at 0 instead."""
@@ -85,13 +88,16 @@ class Hub:
         with self._get(path, f"{file.path} of {model.name}", headers) as answer:
             if start and not _continues(answer, start):
                 raise Restart
-            yield from answer.iter_content(_CHUNK)
+            # Not ``iter_content``: it drops what has come of a chunk when the rest does not.
+            while chunk := answer.raw.read1(_CHUNK):
+                yield chunk
 
     @contextmanager
     def _get(
         self, path: str, what: str, headers: dict[str, str] | None = None
     ) -> Iterator[requests.Response]:
         import requests
+        import urllib3
 
         if self._session is None:
             self._session = requests.Session()
@@ -105,11 +111,7 @@ class Hub:
             ) as answer:
                 self._check(answer, what)
                 yield answer
-        except requests.RequestException as error:
-            raise _unreachable(self.endpoint, error) from error
-        except OSError as error:  # what urllib3 raises while a body is read raw
-            if isinstance(error, requests.RequestException):
-                raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _unreachable(self.endpoint, error) from error
 
     def _check(self, answer: requests.Response, what: str) -> None:
@@ -122,7 +124,7 @@ class Hub:
         if code == "GatedRepo" or (answer.status_code == 403 and not code):
             raise RefusedError(
                 f"{what} is gated: {self.endpoint} wants its terms accepted ({status})",
-                hint="Accept them on the model's page, and set HF_TOKEN to a token of that account.",
+                hint="Accept them on its page, and set HF_TOKEN to a token of that account.",
             )
         if code == "RevisionNotFound":
             raise RefusedError(f"{what} does not exist ({status})", hint="Look at its branches.")
@@ -168,8 +170,6 @@ def _continues(answer: requests.Response, start: int) -> bool:
 
 
 def _json(content: bytes, endpoint: str) -> dict[str, Any]:
-    import json
-
     try:
         document = json.loads(content)
     except ValueError as error:

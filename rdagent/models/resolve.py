@@ -13,6 +13,7 @@ from rdagent.core.settings import PathSettings, load
 from rdagent.errors import RefusedError, ResultError
 from rdagent.files import untrusted
 from rdagent.jobs.spec import Mount
+from rdagent.models.completeness import weight_problems
 
 MOUNT_NAME = "base_model"
 MOUNT_TARGETS = "/workspace/models"
@@ -71,9 +72,28 @@ def resolve_model(name: str, models: Path, hub: Path | None = None) -> LocalMode
         )
     raise RefusedError(
         f"the model {name} is not on this machine; looked at {', '.join(looked)}",
-        hint=f"Get it first, with a network: hf download {shlex.quote(name)} "
-        f"--local-dir {shlex.quote(str(models / name))}",
+        hint=f"Get it first, with a network: rdagent models download {shlex.quote(name)}",
     )
+
+
+def find_folder(name: str, models: Path, hub: Path | None = None) -> Path | None:
+    """Return the folder that a name means, whole or not; None when there is none."""
+    for folder, _ in _candidates(name, models, hub or default_hub()):
+        if folder.is_dir():
+            return folder.absolute()
+    return None
+
+
+def all_folders(models: Path, hub: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """Yield every model under ``models`` and in the hub's cache: its name and its folder."""
+    for path in sorted([*models.glob("*/config.json"), *models.glob("*/*/config.json")]):
+        name = path.parent.relative_to(models)
+        if not any(part.startswith(".") for part in name.parts):
+            yield name.as_posix(), path.parent
+    for cached in sorted((hub or default_hub()).glob("models--*")):
+        folder = cached / "snapshots" / _revision(cached)
+        if folder.is_dir():
+            yield cached.name.removeprefix("models--").replace("--", "/"), folder
 
 
 def _candidates(name: str, models: Path, hub: Path) -> Iterator[tuple[Path, Path]]:
@@ -115,6 +135,10 @@ def _read(name: str, folder: Path, mounted: Path) -> LocalModel:
         )
     if not list(folder.glob("*.safetensors")):
         _refuse_without_safetensors(name, folder)
+    for problem in weight_problems(folder):
+        raise RefusedError(
+            f"the model {name} is not whole: {problem.message}", hint=f"{folder}\n{problem.fix}"
+        )
     return LocalModel(name, folder, mounted, config)
 
 

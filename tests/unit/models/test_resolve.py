@@ -7,13 +7,14 @@ import pytest
 from rdagent.errors import RefusedError
 from rdagent.models.digest import folder_digest
 from rdagent.models.resolve import resolve_model
+from tests.weights import weights
 
 
-def make_model(folder, config=None, weights="model.safetensors"):
+def make_model(folder, config=None, file="model.safetensors"):
     folder.mkdir(parents=True)
     config = {"model_type": "qwen2", "max_position_embeddings": 2048} if config is None else config
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / weights).write_bytes(b"weights")
+    (folder / file).write_bytes(weights())
     return folder
 
 
@@ -50,7 +51,7 @@ def test_a_name_in_the_hub_cache_mounts_the_folder_that_its_links_stay_in(tmp_pa
 def test_a_model_that_is_not_here_is_refused_with_the_command_that_gets_it(tmp_path, hub):
     with pytest.raises(RefusedError) as caught:
         resolve_model("Qwen/Nowhere", tmp_path / "models", hub)
-    assert "hf download Qwen/Nowhere --local-dir" in caught.value.hint
+    assert "rdagent models download Qwen/Nowhere" in caught.value.hint
 
 
 def test_a_folder_without_a_configuration_is_no_model(tmp_path, hub):
@@ -60,7 +61,7 @@ def test_a_folder_without_a_configuration_is_no_model(tmp_path, hub):
 
 
 def test_pickled_weights_are_refused(tmp_path, hub):
-    folder = make_model(tmp_path / "m", weights="pytorch_model.bin")
+    folder = make_model(tmp_path / "m", file="pytorch_model.bin")
     with pytest.raises(RefusedError, match="pickles"):
         resolve_model(str(folder), tmp_path, hub)
 
@@ -76,7 +77,7 @@ def test_the_digest_follows_the_content_and_not_the_place(tmp_path):
     first, second = make_model(tmp_path / "a"), make_model(tmp_path / "b")
     cache = tmp_path / "cache"
     assert folder_digest(first, cache) == folder_digest(second, cache)
-    (second / "model.safetensors").write_bytes(b"other!!")
+    (second / "model.safetensors").write_bytes(weights("other"))
     assert folder_digest(first, cache) != folder_digest(second, cache)
 
 
@@ -92,3 +93,15 @@ def test_a_snapshot_given_by_its_path_is_mounted_with_its_blobs(tmp_path, hub):
     model = resolve_model(str(snapshot), tmp_path, hub)
     assert model.mounted == hub / "models--Q--X"
     assert model.inside == "{mount:base_model}/snapshots/abc"
+
+
+def test_a_model_with_a_shard_missing_or_cut_short_is_refused_by_name(tmp_path, hub):
+    folder = make_model(tmp_path / "m")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(RefusedError, match="not whole: 1 of 1 weight files are missing"):
+        resolve_model(str(folder), tmp_path, hub)
+    (folder / "model.safetensors.index.json").unlink()
+    (folder / "model.safetensors").write_bytes(weights()[:-1])
+    with pytest.raises(RefusedError, match=r"not whole: model\.safetensors: it is damaged or cut"):
+        resolve_model(str(folder), tmp_path, hub)

@@ -11,6 +11,7 @@ from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.benchmarks_add import AddRequest, add
 from rdagent.jobs.backends.fake import FakeBackend, Program
 from rdagent.records.status import InsideStatus, PartStatus
+from tests.weights import weights
 
 IMAGE = "rdagent-fake"
 EVALUATE = ("bash", "/app/eval_entrypoint.sh")
@@ -108,7 +109,7 @@ def place(monkeypatch, tmp_path):
     model = tmp_path / "base"
     model.mkdir()
     (model / "config.json").write_text('{"model_type": "qwen2"}')
-    (model / "model.safetensors").write_bytes(b"x")
+    (model / "model.safetensors").write_bytes(weights())
     monkeypatch.setenv("FT_BASE_MODEL", str(model))
     return tmp_path
 

@@ -13,6 +13,7 @@ from rdagent.evaluation.results_folder import copy_results, require_usable
 from rdagent.evaluation.run import plan, run
 from rdagent.jobs.backends.fake import Program
 from tests.unit.scenarios.conftest import evaluates
+from tests.weights import weights
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def merged(tmp_path):
     folder = tmp_path / "a merged 模型"
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "llama"}')
-    (folder / "model.safetensors").write_bytes(b"y")
+    (folder / "model.safetensors").write_bytes(weights("y"))
     return folder
 
 
@@ -66,7 +67,7 @@ def test_another_model_under_the_same_name_is_another_run(backend, merged):
     fake = backend()
     first = run(asked, fake)
     assert run(asked, fake).run_id == first.run_id
-    (merged / "model.safetensors").write_bytes(b"z")
+    (merged / "model.safetensors").write_bytes(weights("z"))
     assert run(asked, fake).run_id != first.run_id
 
 
