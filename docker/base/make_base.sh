@@ -2,10 +2,14 @@
 # Write a small Debian 12 with Python 3.11 as a tar to stdout, for `docker import`.
 # For machines that reach no image registry: packages come from wherever this
 # machine's own apt takes them. Needs root and debootstrap; not reproducible bit by bit.
+#   make_base.sh PACKAGES...   files with one package a line
 set -euo pipefail
 
 readonly SUITE=bookworm
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+
+lists=("$@")
+[ $# -gt 0 ] || lists=("$here/packages.txt")
 
 fail() { echo "make_base: $*" >&2; exit 1; }
 
@@ -25,7 +29,7 @@ proxy=$(apt-config shell value Acquire::http::Proxy | sed "s/^value='\(.*\)'$/\1
 root=$(mktemp -d "${TMPDIR:-/tmp}/rdagent-base.XXXXXX")
 trap 'rm -rf --one-file-system -- "$root"' EXIT
 chmod 755 "$root"
-debootstrap --variant=minbase "--include=$(paste -sd, "$here/packages.txt")" \
+debootstrap --variant=minbase "--include=$(cat -- "${lists[@]}" | paste -sd,)" \
   "$SUITE" "$root" "$mirror" >&2
 
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/* \

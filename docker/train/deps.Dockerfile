@@ -7,8 +7,9 @@ ARG STAGE=by-hand
 LABEL io.rdagent.stage=${STAGE}
 ARG WHEELS=
 ARG TORCH_INDEX=
+ARG ACCELERATOR=cpu
 COPY . /context/
-RUN bash /context/install.sh /context/train "${WHEELS}"
+RUN bash /context/install.sh /context/train "${ACCELERATOR}" "${WHEELS}"
 
 FROM ${BASE}
 COPY --from=installed /opt/venv /opt/venv

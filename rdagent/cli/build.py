@@ -9,7 +9,7 @@ from rdagent.errors import UsageError
 from rdagent.jobs.backends.choose import chosen
 from rdagent.jobs.environments import ensure_environment
 from rdagent.jobs.images import ensure_base, ensure_image, ensure_wheelhouse
-from rdagent.jobs.images.recipes import recipe
+from rdagent.jobs.images.recipes import ACCELERATORS, recipe
 from rdagent.jobs.images.torch_wheel import ensure_torch
 from rdagent.jobs.spec import ROLES, Role
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "roles", nargs="*", metavar="ROLE", help=f"{', '.join(ROLES)}; default: all"
     )
     parser.add_argument(
-        "--accelerator", default="cpu", metavar="A", help="cpu (cuda images are not made yet)"
+        "--accelerator", default="cpu", metavar="A", help=f"{' or '.join(ACCELERATORS)}"
     )
     parser.add_argument(
         "--env",
@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     roles = [_role(name) for name in arguments.roles or ROLES]
     if arguments.base_only:
         with terminal.progress("base image") as progress:
-            base = ensure_base(progress=progress.update)
+            made_of = recipe("train", arguments.accelerator)
+            base = ensure_base(progress=progress.update, accelerator=made_of.accelerator)
         terminal.say(f"{base.name}  {base.image_id}")
         return 0
     if arguments.wheels_only:

@@ -19,7 +19,7 @@ from rdagent.files.digests import tree_digest
 from rdagent.files.locks import file_lock
 from rdagent.files.printable import last_lines, printable
 from rdagent.jobs.images import engine
-from rdagent.jobs.images.recipes import TAG_LENGTH, base_files, recipe_root
+from rdagent.jobs.images.recipes import TAG_LENGTH, Accelerator, base_files, recipe_root
 from rdagent.jobs.images.space import GIBIBYTE, require_space
 
 REPOSITORY = "rdagent-base"
@@ -34,10 +34,10 @@ class Base:
     given: bool
 
 
-def known_base() -> Base | None:
+def known_base(accelerator: Accelerator = "cpu") -> Base | None:
     """Return the base that is there, or was: its id is remembered."""
     given = load(PathSettings).rdagent_base_image
-    name = given or made_name()
+    name = given or made_name(accelerator)
     found = engine.image_id(name)
     if found is None and given:
         raise ImageUnavailable(
@@ -48,18 +48,18 @@ def known_base() -> Base | None:
     return Base(name, found, bool(given)) if found else None
 
 
-def made_name() -> str:
+def made_name(accelerator: Accelerator = "cpu") -> str:
     """Return the name of the base that this package makes."""
     root = recipe_root()
-    return f"{REPOSITORY}:{tree_digest(root, base_files(root))[:TAG_LENGTH]}"
+    return f"{REPOSITORY}:{tree_digest(root, base_files(root, accelerator))[:TAG_LENGTH]}"
 
 
-def ensure_base(*, progress: Callable[[str], None]) -> Base:
+def ensure_base(*, progress: Callable[[str], None], accelerator: Accelerator = "cpu") -> Base:
     """Return a base image that is there, making it if the user named none."""
-    base = known_base()
+    base = known_base(accelerator)
     if base and engine.image_id(base.name):
         return base
-    name = made_name()
+    name = made_name(accelerator)
     with file_lock(
         cache_root() / "locks" / f"{name.replace(':', '-')}.lock",
         lambda holder: progress(f"waiting for {holder}, which makes {name}"),
@@ -67,7 +67,7 @@ def ensure_base(*, progress: Callable[[str], None]) -> Base:
         if engine.image_id(name) is None:
             require_space(cache_root(), GIBIBYTE, "make the base image")
             progress(f"making {name} of Debian's packages")
-            _make(name)
+            _make(name, accelerator)
     made = engine.image_id(name)
     if made is None:
         raise InternalError(f"{name} was imported and is not there")
@@ -75,16 +75,18 @@ def ensure_base(*, progress: Callable[[str], None]) -> Base:
     return Base(name, made, given=False)
 
 
-def _make(name: str) -> None:
+def _make(name: str, accelerator: Accelerator) -> None:
     repository, tag = name.split(":")
     log = cache_root() / "logs" / f"{repository}-{tag}.txt"
     tar = cache_root() / "base" / f"{tag}.tar"
     for path in (log, tar):
         path.parent.mkdir(parents=True, exist_ok=True)
-    script = recipe_root() / "base" / "make_base.sh"
+    script, *packages = map(str, base_files(recipe_root(), accelerator))
     try:
         with log.open("wb") as errors, tar.open("wb") as sink:
-            ended = subprocess.run(["bash", str(script)], stdout=sink, stderr=errors, check=False)
+            ended = subprocess.run(
+                ["bash", script, *packages], stdout=sink, stderr=errors, check=False
+            )
         if ended.returncode:
             said = last_lines(printable(log.read_text("utf-8", "replace")), 8)
             raise BuildFailed(

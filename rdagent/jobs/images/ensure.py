@@ -20,7 +20,7 @@ from rdagent.jobs.images.base import ensure_base
 from rdagent.jobs.images.build import run_build
 from rdagent.jobs.images.engine import LABEL, BuildRequest
 from rdagent.jobs.images.plan import ImagePlan, plan_image
-from rdagent.jobs.images.recipes import recipe
+from rdagent.jobs.images.recipes import Accelerator, recipe
 from rdagent.jobs.images.space import GIBIBYTE, require_space
 from rdagent.jobs.images.torch_wheel import TORCH_LABEL, ensure_torch
 from rdagent.jobs.images.wheelhouse import ensure_wheelhouse
@@ -29,6 +29,7 @@ from rdagent.jobs.spec import Role
 Progress = Callable[[str], None]
 #: The context, its layer, the installed libraries twice: what a build takes at its height.
 _NEEDS = {"train": 6 * GIBIBYTE, "lm-eval": 12 * GIBIBYTE}
+_CUDA_NEEDS = 30 * GIBIBYTE
 _WHEELS = "wheels"
 
 
@@ -60,20 +61,21 @@ def ensure_image(role: Role, *, progress: Progress, accelerator: str = "cpu") ->
     found = engine.image_id(name)
     if found is None:
         raise InternalError(f"{name} was built and is not there")
-    _point_latest(name, found)
+    _point_latest(name, found, plan.accelerator)
     return BuiltImage(name, found, deps, built, time.monotonic() - started)
 
 
 def prepare_build(role: Role, *, progress: Progress, accelerator: str = "cpu") -> None:
     """Bring base, torch and wheels here and build nothing: for a ``docker build`` by hand."""
-    ensure_base(progress=progress)
-    ensure_torch(recipe(role, accelerator).torch_requirement, progress=progress)
+    made_of = recipe(role, accelerator)
+    ensure_base(progress=progress, accelerator=made_of.accelerator)
+    ensure_torch(made_of.torch_requirement, progress=progress)
     ensure_wheelhouse(role, progress=progress, accelerator=accelerator)
 
 
 def _ensure_deps(plan: ImagePlan, progress: Progress) -> ImagePlan:
     """Make the libraries' image; names are settled only once base and torch are here."""
-    ensure_base(progress=progress)
+    ensure_base(progress=progress, accelerator=plan.accelerator)
     requirement = recipe(plan.role, plan.accelerator).torch_requirement
     _, torch = ensure_torch(requirement, progress=progress)
     plan = plan_image(plan.role, plan.accelerator)
@@ -90,7 +92,8 @@ def _build_deps(plan: ImagePlan, torch: Path, progress: Progress) -> None:
     made_of = recipe(plan.role, plan.accelerator)
     wheelhouse = ensure_wheelhouse(plan.role, progress=progress, accelerator=plan.accelerator)
     if folder := engine.storage_folder():
-        require_space(folder, _NEEDS[plan.role], f"build the image of {plan.role}")
+        needs = _CUDA_NEEDS if plan.accelerator == "cuda" else _NEEDS[plan.role]
+        require_space(folder, needs, f"build the image of {plan.role}")
     wheels = {f"{_WHEELS}/{name}": wheelhouse.path / name for name in wheelhouse.wheels}
     wheels[f"{_WHEELS}/{torch.name}"] = torch
     _, deps = _names(plan)
@@ -99,7 +102,12 @@ def _build_deps(plan: ImagePlan, torch: Path, progress: Progress) -> None:
         name=deps,
         dockerfile=made_of.dockerfile,
         context=context.stream({**made_of.deps_files(), **wheels}),
-        arguments={"BASE": plan.base.name, "WHEELS": _WHEELS, "STAGE": deps},
+        arguments={
+            "BASE": plan.base.name,
+            "WHEELS": _WHEELS,
+            "STAGE": deps,
+            "ACCELERATOR": plan.accelerator,
+        },
         labels={
             **_labels(plan.role, deps),
             f"{LABEL}.base": plan.base.image_id,
@@ -113,7 +121,7 @@ def _build_deps(plan: ImagePlan, torch: Path, progress: Progress) -> None:
     finally:
         engine.remove_stage(deps)
     _check_unchanged(deps, plan_image(plan.role, plan.accelerator).deps)
-    _point_latest(deps, made)
+    _point_latest(deps, made, plan.accelerator)
 
 
 def _ensure_code(plan: ImagePlan, progress: Progress) -> None:
@@ -161,7 +169,8 @@ def _labels(role: Role, name: str) -> dict[str, str]:
     return {f"{LABEL}.role": role, f"{LABEL}.inputs": name.split(":")[1]}
 
 
-def _point_latest(name: str, found: str) -> None:
+def _point_latest(name: str, found: str, accelerator: Accelerator) -> None:
     repository = name.split(":")[0]
-    if engine.image_id(f"{repository}:latest") != found:
-        engine.point(name, repository, "latest")
+    tag = "latest" if accelerator == "cpu" else f"latest-{accelerator}"
+    if engine.image_id(f"{repository}:{tag}") != found:
+        engine.point(name, repository, tag)

@@ -29,7 +29,7 @@ class ImagePlan:
 def plan_image(role: Role, accelerator: str = "cpu") -> ImagePlan:
     """Say what a role's image is called and what of it is missing; builds nothing."""
     made_of = recipe(role, accelerator)
-    base = known_base()
+    base = known_base(made_of.accelerator)
     torch = known_torch(made_of.torch_requirement)
     deps = name = None
     if base and torch:

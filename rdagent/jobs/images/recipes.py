@@ -14,8 +14,8 @@ from rdagent.errors import InternalError, RefusedError
 from rdagent.files.digests import text_digest, tree_digest
 from rdagent.jobs.spec import Role
 
-Accelerator = Literal["cpu"]
-ACCELERATORS: tuple[Accelerator, ...] = ("cpu",)
+Accelerator = Literal["cpu", "cuda"]
+ACCELERATORS: tuple[Accelerator, ...] = ("cpu", "cuda")
 
 PACKAGE = "rdagent"
 TAG_LENGTH = 16
@@ -61,22 +61,24 @@ class Recipe:
         return f"docker/{_FOLDERS[self.role]}/Dockerfile"
 
     @property
-    def locks(self) -> tuple[Path, Path]:
-        """The lock of the libraries, and of those installed without their requirements."""
-        names = (f"requirements-{self.accelerator}.lock", f"no-deps-{self.accelerator}.lock")
-        return self.folder / names[0], self.folder / names[1]
+    def locks(self) -> tuple[Path, ...]:
+        """The lock of the libraries, and of those installed without their requirements, if any."""
+        alone = self.folder / f"no-deps-{self.accelerator}.lock"
+        ordinary = self.folder / f"requirements-{self.accelerator}.lock"
+        return (ordinary, alone) if alone.is_file() else (ordinary,)
 
     @property
     def torch_requirement(self) -> str:
-        """What pip is asked for: the pinned torch, in its build for the accelerator."""
+        """What pip is asked for: the pinned torch; only its CPU builds carry a label."""
         pinned = (self.folder / "torch.txt").read_text("utf-8").strip()
-        return f"{pinned}+{self.accelerator}"
+        return f"{pinned}+cpu" if self.accelerator == "cpu" else pinned
 
     def deps_files(self) -> dict[str, Path]:
         """Return what the libraries are made of, by name in the build's context."""
         paths = [self.root / "install.sh", self.folder / "deps.Dockerfile"]
         paths += [self.folder / "torch.txt", *self.locks]
-        paths += _files_under(self.folder / "stand_ins")
+        for name in ("stand_ins", f"stand_ins-{self.accelerator}"):
+            paths += _files_under(self.folder / name)
         return {path.relative_to(self.root).as_posix(): path for path in paths}
 
     def code_files(self) -> dict[str, Path]:
@@ -110,7 +112,7 @@ def recipe(role: Role, accelerator: str = "cpu") -> Recipe:
         if accelerator == known:
             return Recipe(role, known, recipe_root(), package_root())
     raise RefusedError(
-        f"no images for the accelerator {accelerator!r} yet",
+        f"no images for the accelerator {accelerator!r}",
         hint=f"Supported: {', '.join(ACCELERATORS)}.",
     )
 
@@ -129,9 +131,11 @@ def recipe_root() -> Path:
     raise InternalError(f"the image recipes are neither beside {package} nor inside it")
 
 
-def base_files(root: Path) -> list[Path]:
-    """Return what the base image is made of."""
-    return [root / "base" / "make_base.sh", root / "base" / "packages.txt"]
+def base_files(root: Path, accelerator: Accelerator) -> list[Path]:
+    """Return what the base image is made of: the script, then its lists of packages."""
+    files = [root / "base" / "make_base.sh", root / "base" / "packages.txt"]
+    extra = root / "base" / f"packages-{accelerator}.txt"
+    return [*files, extra] if extra.is_file() else files
 
 
 def _files_under(folder: Path) -> Iterator[Path]:

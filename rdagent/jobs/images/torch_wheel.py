@@ -2,7 +2,8 @@
 
 torch stands outside the locks, because its CPU and CUDA builds share a version: pip's
 own configuration or RDAGENT_TORCH_INDEX decides.  A CPU role asks for the build that is
-labelled ``+cpu``, so that a CUDA build is refused before it is fetched.
+labelled ``+cpu``, so that a CUDA build is refused before it is fetched; a CUDA role looks
+into what it got, and refuses a CPU build.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ TORCH_LABEL = f"{LABEL}.torch"
 HINT = (
     "Point pip at an index with CPU builds, such as the one that PyTorch publishes: set "
     "RDAGENT_TORCH_INDEX to its address, or configure pip."
+)
+CUDA_HINT = (
+    "Point pip at an index with CUDA builds: unset RDAGENT_TORCH_INDEX, or set it to such an "
+    "index; and let pip find no CPU build first (find-links)."
 )
 
 
@@ -93,23 +98,37 @@ def _fetch(requirement: str, folder: Path) -> Path:
     except PipFailed as failed:
         if not failed.nothing_matches:
             raise
-        raise InfrastructureError(
-            f"pip offers no CPU build of torch: nothing matches {requirement}; "
-            "a CUDA build was not fetched",
-            hint=HINT,
-        ) from failed
+        raise _no_match(requirement) from failed
     path = next(folder.glob("*.whl"))
-    check_cpu_build(path)
+    check_build(path, for_cpu=requirement.endswith("+cpu"))
     return path
 
 
-def check_cpu_build(wheel: Path) -> None:
-    """Refuse a wheel that asks for CUDA libraries, whatever its name says."""
+def _no_match(requirement: str) -> InfrastructureError:
+    if requirement.endswith("+cpu"):
+        return InfrastructureError(
+            f"pip offers no CPU build of torch: nothing matches {requirement}; "
+            "a CUDA build was not fetched",
+            hint=HINT,
+        )
+    return InfrastructureError(f"pip offers no torch that matches {requirement}", hint=CUDA_HINT)
+
+
+def check_build(wheel: Path, *, for_cpu: bool) -> None:
+    """Refuse a wheel for the other accelerator, whatever its name says: CUDA needs libraries."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
         metadata = archive.read(name).decode("utf-8")
-    wanted = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: nvidia")]
-    if wanted:
+    wanted = [
+        line
+        for line in metadata.splitlines()
+        if line.startswith(("Requires-Dist: nvidia", "Requires-Dist: cuda"))
+    ]
+    if not wanted and not for_cpu:
+        raise InfrastructureError(
+            f"{wheel.name} is a CPU build of torch, and the image is for CUDA", hint=CUDA_HINT
+        )
+    if wanted and for_cpu:
         raise InfrastructureError(
             f"{wheel.name} is a CUDA build of torch (it requires {wanted[0].split()[1]})", hint=HINT
         )

@@ -202,6 +202,16 @@ def test_a_wheel_that_wants_cuda_libraries_is_refused(
     assert torch_wheel.known_torch(REQUIREMENT) is None
 
 
+def test_a_wheel_without_cuda_libraries_is_refused_for_cuda(
+    made: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = REQUIREMENT.removesuffix("+cpu")
+    with pytest.raises(InfrastructureError, match="a CPU build of torch"):
+        torch_wheel.ensure_torch(plain, progress=quiet)
+    monkeypatch.setattr(torch_wheel, "run_pip", fake_pip("nvidia-cublas-cu13==13.0"))
+    assert torch_wheel.ensure_torch(plain, progress=quiet)[0].wheel
+
+
 def test_another_index_is_another_torch(made: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     torch_wheel.ensure_torch(REQUIREMENT, progress=quiet)
     monkeypatch.setenv("RDAGENT_TORCH_INDEX", "file:///elsewhere")

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from rdagent.errors import RefusedError
-from rdagent.jobs.images.recipes import Recipe, recipe
+from rdagent.jobs.images.recipes import (
+    ACCELERATORS,
+    Recipe,
+    base_files,
+    recipe,
+    recipe_root,
+)
+from rdagent.jobs.spec import ROLES
 
 BASE, TORCH = "sha256:base", "torch-2.13.0+cpu.whl:abc"
 
@@ -104,5 +111,23 @@ def test_a_role_is_named_apart_from_the_other(copied: Recipe) -> None:
 
 
 def test_an_accelerator_without_images_is_refused() -> None:
-    with pytest.raises(RefusedError, match="cuda"):
-        recipe("train", "cuda")
+    with pytest.raises(RefusedError, match="rocm"):
+        recipe("train", "rocm")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_image_for_cuda_is_named_apart_from_the_processors(role: str) -> None:
+    cpu, cuda = recipe(role), recipe(role, "cuda")
+    assert cpu.deps_digest(BASE, TORCH) != cuda.deps_digest(BASE, TORCH)
+
+
+def test_vllm_is_stood_in_for_on_the_processor_only() -> None:
+    stand_in = "vllm-0.32.0+cpu.dist-info"
+    assert any(stand_in in name for name in recipe("lm-eval").deps_files())
+    assert not any(stand_in in name for name in recipe("lm-eval", "cuda").deps_files())
+
+
+def test_the_base_for_cuda_has_a_compiler_for_kernels_made_at_run_time() -> None:
+    cpu, cuda = (base_files(recipe_root(), name) for name in ACCELERATORS)
+    assert cuda[: len(cpu)] == cpu
+    assert "gcc" in cuda[-1].read_text("utf-8").split()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rdagent.jobs.images.recipes import Recipe, recipe, recipe_root
+from rdagent.jobs.images.recipes import ACCELERATORS, Recipe, recipe, recipe_root
 from rdagent.jobs.images.wheelhouse import count_locked
 from rdagent.jobs.spec import ROLES
 
-LOCKS = [lock for role in ROLES for lock in recipe(role).locks]
+LOCKS = [lock for role in ROLES for name in ACCELERATORS for lock in recipe(role, name).locks]
 SCRIPTS = sorted(recipe_root().rglob("*.sh"))
 ENTRIES = {"train": "train_entrypoint.sh", "lm-eval": "eval_entrypoint.sh"}
 
@@ -28,15 +28,32 @@ def test_no_lock_names_an_index_or_an_address(lock: Path) -> None:
     assert not re.search(r"://|--(extra-)?index|--find-links|--trusted", lock.read_text("utf-8"))
 
 
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_torch_stands_outside_the_locks(lock: Path) -> None:
+    assert not re.search(r"(?m)^torch==", lock.read_text("utf-8"))
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_torch_stands_outside_the_locks(role: str) -> None:
-    for lock in recipe(role).locks:
-        assert not re.search(r"(?m)^(torch|nvidia[a-z0-9-]*)==", lock.read_text("utf-8"))
+def test_only_images_for_cuda_hold_its_libraries(role: str) -> None:
+    for name in ACCELERATORS:
+        lock = recipe(role, name).locks[0].read_text("utf-8")
+        assert bool(re.search(r"(?m)^nvidia-[a-z0-9-]*==", lock)) is (name == "cuda")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_decides_a_score_has_one_version_on_both_accelerators(role: str) -> None:
+    versions = []
+    for name in ACCELERATORS:
+        lock = recipe(role, name).locks[0].read_text("utf-8")
+        found = re.findall(r"(?m)^(transformers|peft|trl|lm-eval|math-verify)==(\S+)", lock)
+        versions.append(sorted(found))
+    assert versions[0] == versions[1] != []
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_torch_is_asked_for_in_its_build_for_the_processor(role: str) -> None:
     assert re.fullmatch(r"torch==[0-9.]+\+cpu", recipe(role).torch_requirement)
+    assert re.fullmatch(r"torch==[0-9.]+", recipe(role, "cuda").torch_requirement)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
