@@ -8,10 +8,11 @@ from rdagent.cli.terminal import Terminal
 from rdagent.errors import UsageError
 from rdagent.jobs.backends.choose import chosen
 from rdagent.jobs.environments import ensure_environment
+from rdagent.jobs.gpus import visible_gpus
 from rdagent.jobs.images import ensure_base, ensure_image, ensure_wheelhouse
-from rdagent.jobs.images.recipes import ACCELERATORS, recipe
+from rdagent.jobs.images.recipes import recipe
 from rdagent.jobs.images.torch_wheel import ensure_torch
-from rdagent.jobs.spec import ROLES, Role
+from rdagent.jobs.spec import ACCELERATORS, ROLES, Accelerator, Role, accelerator_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "roles", nargs="*", metavar="ROLE", help=f"{', '.join(ROLES)}; default: all"
     )
     parser.add_argument(
-        "--accelerator", default="cpu", metavar="A", help=f"{' or '.join(ACCELERATORS)}"
+        "--accelerator", choices=ACCELERATORS, help="default: cuda where there is a GPU, else cpu"
     )
     parser.add_argument(
         "--env",
@@ -36,20 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Build what is missing."""
     roles = [_role(name) for name in arguments.roles or ROLES]
+    accelerator: Accelerator = arguments.accelerator or accelerator_of(visible_gpus())
     if arguments.base_only:
         with terminal.progress("base image") as progress:
-            made_of = recipe("train", arguments.accelerator)
-            base = ensure_base(progress=progress.update, accelerator=made_of.accelerator)
+            base = ensure_base(progress=progress.update, accelerator=accelerator)
         terminal.say(f"{base.name}  {base.image_id}")
         return 0
     if arguments.wheels_only:
         for role in roles:
-            _fetch_wheels(role, arguments.accelerator, terminal)
+            _fetch_wheels(role, accelerator, terminal)
         return 0
     if (arguments.env or chosen()) == "local":
-        rows = [_make_environment(role, arguments.accelerator, terminal) for role in roles]
+        rows = [_make_environment(role, accelerator, terminal) for role in roles]
     else:
-        rows = [_build(role, arguments.accelerator, terminal) for role in roles]
+        rows = [_build(role, accelerator, terminal) for role in roles]
     if terminal.json_only:
         terminal.json({"schema": "rdagent.images/1", "images": rows})
     return 0
@@ -62,14 +63,14 @@ def _role(name: str) -> Role:
     raise UsageError(f"no image is called {name!r}", hint=f"There are {', '.join(ROLES)}.")
 
 
-def _fetch_wheels(role: Role, accelerator: str, terminal: Terminal) -> None:
+def _fetch_wheels(role: Role, accelerator: Accelerator, terminal: Terminal) -> None:
     with terminal.progress(f"wheels of {role}") as progress:
         ensure_torch(recipe(role, accelerator).torch_requirement, progress=progress.update)
         wheelhouse = ensure_wheelhouse(role, accelerator=accelerator, progress=progress.update)
     terminal.say(f"{wheelhouse.path}  {len(wheelhouse.wheels)} wheels")
 
 
-def _build(role: Role, accelerator: str, terminal: Terminal) -> dict[str, object]:
+def _build(role: Role, accelerator: Accelerator, terminal: Terminal) -> dict[str, object]:
     with terminal.progress(f"image {role}") as progress:
         image = ensure_image(role, accelerator=accelerator, progress=progress.update)
     if not terminal.json_only:
@@ -78,14 +79,11 @@ def _build(role: Role, accelerator: str, terminal: Terminal) -> dict[str, object
     return {"role": role, "name": image.name, "id": image.image_id, "built": image.built}
 
 
-def _make_environment(role: Role, accelerator: str, terminal: Terminal) -> dict[str, object]:
-    if accelerator != "cpu":
-        raise UsageError(
-            f"environments are made for the CPU, not for {accelerator!r}",
-            hint="Use an image: --env docker.",
-        )
+def _make_environment(
+    role: Role, accelerator: Accelerator, terminal: Terminal
+) -> dict[str, object]:
     with terminal.progress(f"environment {role}") as progress:
-        ready = ensure_environment(role, progress=progress.update)
+        ready = ensure_environment(role, accelerator, progress=progress.update)
     if not terminal.json_only:
         what = f"made in {ready.seconds:.0f} s" if ready.built else "nothing changed"
         terminal.say(f"{ready.name}  {what}")

@@ -17,7 +17,8 @@ from rdagent.evaluation.report import percent
 from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import Evaluation
 from rdagent.jobs.backends.choose import choose_backend
-from rdagent.jobs.spec import ROLES
+from rdagent.jobs.gpus import visible_gpus
+from rdagent.jobs.spec import ROLES, accelerator_of
 from rdagent.records.requests import BASE_VARIANT
 from rdagent.scenarios.finetune.train.demo_workspace import demo_training, new_demo_workspace
 
@@ -37,10 +38,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         f"base model   {paths.MODEL_NAME}, {_size(paths.MODEL)}, shipped with this package"
     )
     terminal.say(f"task         {mini_home.TASK}: requests to small made-up homes")
+    accelerator = accelerator_of(visible_gpus())
     kind = "image" if backend.isolates else "environment"
     for role in ROLES:
         with terminal.progress(f"what {role} runs in") as progress:
-            ready = backend.ensure(role, progress=progress.update)
+            ready = backend.ensure(role, accelerator, progress=progress.update)
         terminal.say(f"{kind:12} {ready.name}" + (", built now" if ready.built else ""))
     workspace = new_demo_workspace()
     trained = train_with_progress(demo_training(workspace), backend, terminal)

@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         results_folder.require_usable(arguments.out)
     backend = choose_backend()
     with terminal.progress("evaluating") as progress:
-        backend.ensure("lm-eval", progress=progress.update)
+        backend.ensure("lm-eval", spec.accelerator, progress=progress.update)
         evaluation = evaluation_run.run(
             request, backend, fresh=arguments.fresh, say=progress.update
         )

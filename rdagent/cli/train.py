@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         return 0
     backend = choose_backend()
     with terminal.progress("what train runs in") as progress:
-        backend.ensure("train", progress=progress.update)
+        backend.ensure("train", spec.accelerator, progress=progress.update)
     trained = train_with_progress(request, backend, terminal)
     if terminal.json_only:
         terminal.json(trained.to_json())

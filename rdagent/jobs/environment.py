@@ -28,7 +28,7 @@ from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.profiles import Resources, evaluate_limits, offline_environment, train_limits
 from rdagent.jobs.runs import open_run
-from rdagent.jobs.spec import JobSpec, Limits, Mount, Role
+from rdagent.jobs.spec import JobSpec, Limits, Mount, Role, accelerator_of
 from rdagent.jobs.supervisor import Watch, run_job
 from rdagent.records.reasons import Reason
 
@@ -159,7 +159,14 @@ class DockerEnv(CommandEnv):
     def prepare(self) -> None:
         """Build the image if it is not there; builds nothing when nothing changed."""
         if self.conf.image is None:
-            ensure_image(self.conf.role, progress=lambda line: None)
+            ensure_image(
+                self.conf.role,
+                accelerator=accelerator_of(self._gpus()),
+                progress=lambda line: None,
+            )
+
+    def _gpus(self) -> tuple[str, ...]:
+        return visible_gpus() if self.conf.enable_gpu else ()
 
     def _own_backend(self) -> Backend:
         from rdagent.jobs.backends.docker import DockerBackend
@@ -171,7 +178,7 @@ class DockerEnv(CommandEnv):
     ) -> JobSpec:
         conf, root = self.conf, self.conf.mount_path.rstrip("/")
         mounts = [Mount("workspace", str(workspace.absolute()), root)]
-        gpus = visible_gpus() if conf.enable_gpu else ()
+        gpus = self._gpus()
         limits = limits_of(conf.role, conf.resources())
         return JobSpec(
             role=conf.role,

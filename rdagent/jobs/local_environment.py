@@ -23,7 +23,7 @@ from rdagent.jobs.environment import (
     told_every_command,
 )
 from rdagent.jobs.gpus import visible_gpus
-from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.jobs.spec import JobSpec, Mount, accelerator_of
 from rdagent.jobs.supervisor import Watch
 
 _SHOWN_AT_ONCE = 64 * 1024
@@ -47,7 +47,8 @@ class LocalEnv(CommandEnv):
 
     def prepare(self) -> None:
         """Make the environment if it is not there; makes nothing when nothing changed."""
-        self._own_backend().ensure(self.conf.role, progress=lambda line: None)
+        gpus = visible_gpus() if self.conf.enable_gpu else ()
+        self._own_backend().ensure(self.conf.role, accelerator_of(gpus), progress=lambda line: None)
 
     def _own_backend(self) -> Backend:
         from rdagent.jobs.backends.local import LocalBackend

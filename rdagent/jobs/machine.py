@@ -17,7 +17,7 @@ from rdagent.jobs.supervisor import JobEnd
 
 def with_image(spec: JobSpec, backend: Backend) -> JobSpec:
     """Return the spec with its image named: what is planned is what runs and what is recorded."""
-    return spec if spec.image else replace(spec, image=backend.image(spec.role))
+    return spec if spec.image else replace(spec, image=backend.image(spec.role, spec.accelerator))
 
 
 def _id(spec: JobSpec) -> str | None:

@@ -7,7 +7,7 @@ what the job will see there: the target in a container, the source without one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ _REFERENCE = re.compile(r"\{mount:([a-z0-9_-]+)\}")
 Role = Literal["train", "lm-eval"]
 ROLES: tuple[Role, ...] = ("train", "lm-eval")
 Network = Literal["none", "bridge"]
+Accelerator = Literal["cpu", "cuda"]
+ACCELERATORS: tuple[Accelerator, ...] = ("cpu", "cuda")
 
 #: Mounts that the supervisor adds itself, under the attempt's folder.
 OUT, SCRATCH, GENERATED = "out", "scratch", "in"
@@ -75,6 +77,11 @@ class JobSpec:
     #: An image to use instead of the role's own.
     image: str | None = None
 
+    @property
+    def accelerator(self) -> Accelerator:
+        """What the role's libraries are made for: a job with GPUs needs those for CUDA."""
+        return accelerator_of(self.gpus)
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document, with the values of secret variables masked."""
         document = {"schema": SCHEMA, **asdict(self)}
@@ -113,6 +120,11 @@ def _one_of(value: str, allowed: tuple[Any, ...], what: str) -> Any:
     if value not in allowed:
         raise ResultError(f"job.json: {what} {value!r} is none of {', '.join(allowed)}")
     return value
+
+
+def accelerator_of(gpus: Sequence[str]) -> Accelerator:
+    """Return what the libraries of a job on these GPUs, or on none, are made for."""
+    return "cuda" if gpus else "cpu"
 
 
 def substitute(text: str, places: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ from rdagent.jobs.logfile import tail
 from rdagent.jobs.machine import job_facts, with_image
 from rdagent.jobs.profiles import offline_environment, train_limits
 from rdagent.jobs.runs import RunFolder, identity_of, lock_of, open_run
-from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.jobs.spec import Accelerator, JobSpec, Mount, accelerator_of
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
 from rdagent.models.digest import folder_digest
 from rdagent.models.resolve import LocalModel, resolve_model
@@ -153,6 +153,15 @@ def run(
         return trained
 
 
+def accelerator() -> Accelerator:
+    """Return what the libraries of a training are made for here."""
+    return accelerator_of(_gpus())
+
+
+def _gpus() -> tuple[str, ...]:
+    return visible_gpus()[:1] if load(FTDockerConf).enable_gpu else ()
+
+
 def _check(request: TrainingRequest) -> _Plan:
     workspace = request.workspace.absolute()
     config = read_config(_config_file(workspace))
@@ -170,7 +179,7 @@ def _check(request: TrainingRequest) -> _Plan:
         output="{mount:out}",
         overrides=host_overrides(config, data, base_model=model.inside, shared=shared),
     )
-    gpus = visible_gpus()[:1] if load(FTDockerConf).enable_gpu else ()
+    gpus = _gpus()
     return _Plan(request, config, data, model, name, told, gpus)
 
 

@@ -48,10 +48,10 @@ class SmallEnvironments:
     def __init__(self, folder: Path) -> None:
         self._environment = RoleEnvironment(ENVIRONMENT, (), folder / "app 程序", {})
 
-    def name(self, role: str) -> str:
+    def name(self, role: str, accelerator: str) -> str:
         return ENVIRONMENT
 
-    def ensure(self, role: str, *, progress: object) -> Ready:
+    def ensure(self, role: str, accelerator: str, *, progress: object) -> Ready:
         return Ready(ENVIRONMENT, built=False, seconds=0.0)
 
     def find(self, name: str) -> RoleEnvironment:

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from rdagent.jobs.access import JobUser
 from rdagent.jobs.outcome import EngineError
 from rdagent.jobs.ready import Progress, Ready
-from rdagent.jobs.spec import JobSpec, Mount, Role, substitute
+from rdagent.jobs.spec import Accelerator, JobSpec, Mount, Role, substitute
 
 Phase = Literal["created", "running", "exited", "gone"]
 
@@ -75,10 +75,10 @@ class Backend(Protocol):
     def user(self) -> JobUser:
         """Return as whom jobs run."""
 
-    def image(self, role: Role) -> str:
+    def image(self, role: Role, accelerator: Accelerator = "cpu") -> str:
         """Name what a role runs in, by content; raises ImageUnavailable if it was never made."""
 
-    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+    def ensure(self, role: Role, accelerator: Accelerator = "cpu", *, progress: Progress) -> Ready:
         """Make what a role runs in, or find that it is there."""
 
     def check(self, spec: JobSpec) -> None:

@@ -38,7 +38,7 @@ from rdagent.jobs.backends.docker_api import (
 from rdagent.jobs.images import ensure_image, image_id, image_name
 from rdagent.jobs.outcome import EngineError
 from rdagent.jobs.ready import Progress, Ready
-from rdagent.jobs.spec import JobSpec, Mount, Role
+from rdagent.jobs.spec import Accelerator, JobSpec, Mount, Role
 
 _PHASES: dict[str, Phase] = {
     "created": "created",
@@ -71,13 +71,13 @@ class DockerBackend:
         """Return the caller, or our own unprivileged user when that is root."""
         return job_user()
 
-    def image(self, role: Role) -> str:
+    def image(self, role: Role, accelerator: Accelerator = "cpu") -> str:
         """Name the image of a role."""
-        return image_name(role)
+        return image_name(role, accelerator)
 
-    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+    def ensure(self, role: Role, accelerator: Accelerator = "cpu", *, progress: Progress) -> Ready:
         """Build a role's image if it is not there."""
-        image = ensure_image(role, progress=progress)
+        image = ensure_image(role, accelerator=accelerator, progress=progress)
         return Ready(image.name, image.built, image.seconds)
 
     def check(self, spec: JobSpec) -> None:
@@ -86,7 +86,7 @@ class DockerBackend:
         self._image(spec)
 
     def _image(self, spec: JobSpec) -> str:
-        name = spec.image or image_name(spec.role)
+        name = spec.image or image_name(spec.role, spec.accelerator)
         found = image_id(name)
         if found is None:
             raise ImageUnavailable(

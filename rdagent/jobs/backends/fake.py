@@ -27,7 +27,7 @@ from rdagent.jobs.backends.base import (
 )
 from rdagent.jobs.outcome import EngineError
 from rdagent.jobs.ready import Progress, Ready
-from rdagent.jobs.spec import JobSpec, Mount, Role
+from rdagent.jobs.spec import Accelerator, JobSpec, Mount, Role
 
 _KILLED, _TERMINATED = 137, 143
 
@@ -79,12 +79,12 @@ class FakeBackend:
         """Return whom a container engine would run jobs as."""
         return job_user()
 
-    def image(self, role: Role) -> str:
+    def image(self, role: Role, accelerator: Accelerator = "cpu") -> str:
         """Name a role's image; it is there."""
         self.images.add(f"fake-{role}")
         return f"fake-{role}"
 
-    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+    def ensure(self, role: Role, accelerator: Accelerator = "cpu", *, progress: Progress) -> Ready:
         """Pretend that nothing has to be made."""
         return Ready(self.image(role), built=False, seconds=0.0)
 

@@ -44,7 +44,7 @@ from rdagent.jobs.environments import Environments, RoleEnvironment, RoleEnviron
 from rdagent.jobs.gpus import gpu_indices
 from rdagent.jobs.outcome import EngineError
 from rdagent.jobs.ready import Progress, Ready
-from rdagent.jobs.spec import SCRATCH, JobSpec, Mount, Role
+from rdagent.jobs.spec import SCRATCH, Accelerator, JobSpec, Mount, Role
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KILLED = 128 + SIGKILL
@@ -70,13 +70,13 @@ class LocalBackend:
         """Return the caller: only root could become someone else, and could not hide files."""
         return JobUser(os.geteuid(), os.getegid())
 
-    def image(self, role: Role) -> str:
+    def image(self, role: Role, accelerator: Accelerator = "cpu") -> str:
         """Name the environment of a role."""
-        return self._environments.name(role)
+        return self._environments.name(role, accelerator)
 
-    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+    def ensure(self, role: Role, accelerator: Accelerator = "cpu", *, progress: Progress) -> Ready:
         """Make a role's environment if it is not there."""
-        return self._environments.ensure(role, progress=progress)
+        return self._environments.ensure(role, accelerator, progress=progress)
 
     def check(self, spec: JobSpec) -> None:
         """Raise if the environment is not there."""
@@ -90,7 +90,7 @@ class LocalBackend:
         return self._known[name]
 
     def _environment_name(self, spec: JobSpec) -> str:
-        return spec.image or self._environments.name(spec.role)
+        return spec.image or self._environments.name(spec.role, spec.accelerator)
 
     def place(self, mount: Mount) -> str:
         """Return the source: there is no second place to see a folder at."""

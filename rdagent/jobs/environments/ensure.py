@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from itertools import product
 from typing import Protocol
 
 from rdagent.core.settings import cache_root
@@ -21,19 +22,18 @@ from rdagent.jobs.environments.plan import (
     is_complete,
     plan_environment,
 )
-from rdagent.jobs.images.recipes import recipe
 from rdagent.jobs.images.torch_wheel import ensure_torch
 from rdagent.jobs.ready import Progress, Ready
-from rdagent.jobs.spec import ROLES, Role
+from rdagent.jobs.spec import ACCELERATORS, ROLES, Accelerator, Role
 
 
 class Environments(Protocol):
     """Where the local backend finds what jobs run in; a test has a small one of its own."""
 
-    def name(self, role: Role) -> str:
+    def name(self, role: Role, accelerator: Accelerator) -> str:
         """Name a role's environment; raises ImageUnavailable if it was never made."""
 
-    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+    def ensure(self, role: Role, accelerator: Accelerator, *, progress: Progress) -> Ready:
         """Make it if it is not there."""
 
     def find(self, name: str) -> RoleEnvironment:
@@ -43,23 +43,23 @@ class Environments(Protocol):
 class RoleEnvironments:
     """The environments of the roles, in the cache."""
 
-    def name(self, role: Role) -> str:
+    def name(self, role: Role, accelerator: Accelerator) -> str:
         """Name the environment of the locks and the code as they are now."""
-        name = plan_environment(role).name
+        name = plan_environment(role, accelerator).name
         if name is None:
             raise ImageUnavailable(
                 f"the environment of {role} was never made here", hint=BUILD_HINT
             )
         return name
 
-    def ensure(self, role: Role, *, progress: Progress) -> Ready:
+    def ensure(self, role: Role, accelerator: Accelerator, *, progress: Progress) -> Ready:
         """Return the environment of the locks and the code as they are now."""
-        return ensure_environment(role, progress=progress)
+        return ensure_environment(role, accelerator, progress=progress)
 
     def find(self, name: str) -> RoleEnvironment:
         """Return the environment of this name."""
-        for role in ROLES:
-            plan = plan_environment(role)
+        for role, accelerator in product(ROLES, ACCELERATORS):
+            plan = plan_environment(role, accelerator)
             if plan.name == name and not plan.missing:
                 return _environment(plan)
         raise ImageUnavailable(
@@ -72,13 +72,15 @@ class RoleEnvironments:
 BUILD_HINT = "Make it with 'rdagent build --env local'."
 
 
-def ensure_environment(role: Role, *, progress: Progress) -> Ready:
+def ensure_environment(
+    role: Role, accelerator: Accelerator = "cpu", *, progress: Progress
+) -> Ready:
     """Return a role's environment, making what is missing.
 
     When nothing changed this reads files.  Raises BuildFailed or another InfrastructureError.
     """
     started = time.monotonic()
-    plan = plan_environment(role)
+    plan = plan_environment(role, accelerator)
     built = bool(plan.missing)
     if built:
         plan = _make(plan, progress)
@@ -92,17 +94,17 @@ def ensure_environment(role: Role, *, progress: Progress) -> Ready:
 
 
 def _make(plan: EnvironmentPlan, progress: Progress) -> EnvironmentPlan:
-    made_of = recipe(plan.role)
+    made_of = plan.made_of
     _, torch = ensure_torch(made_of.torch_requirement, progress=progress)
-    plan = plan_environment(plan.role)
+    plan = plan_environment(made_of.role, made_of.accelerator)
     if plan.libraries is None or plan.code is None:
-        raise InternalError(f"the environment of {plan.role} has no name though torch is here")
+        raise InternalError(f"the environment of {made_of.role} has no name though torch is here")
     with _only_maker(plan.libraries.name, progress):
         if not is_complete(plan.libraries):
             install(made_of, torch, plan.libraries, progress=progress)
     if not plan.code.is_dir():
         copy_code(made_of, plan.code)
-    return plan_environment(plan.role)
+    return plan_environment(made_of.role, made_of.accelerator)
 
 
 def _only_maker(name: str, progress: Progress) -> AbstractContextManager[None]:
@@ -114,7 +116,7 @@ def _only_maker(name: str, progress: Progress) -> AbstractContextManager[None]:
 
 def _environment(plan: EnvironmentPlan) -> RoleEnvironment:
     if plan.name is None or plan.libraries is None or plan.code is None:
-        raise InternalError(f"the environment of {plan.role} is there and has no name")
+        raise InternalError(f"the environment of {plan.made_of.role} is there and has no name")
     return RoleEnvironment(
         name=plan.name,
         programs=(str(plan.libraries / "bin"),),

@@ -34,7 +34,8 @@ def install(made_of: Recipe, torch: Path, folder: Path, *, progress: Callable[[s
     venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
     wheels = [*(wheelhouse.path / name for name in wheelhouse.wheels), torch]
     _install_wheels(folder, wheels, made_of.role)
-    shutil.copytree(made_of.folder / "stand_ins", _packages(folder), dirs_exist_ok=True)
+    for stand_ins in made_of.stand_ins():
+        shutil.copytree(stand_ins, _packages(folder), dirs_exist_ok=True)
     document = {
         "schema": COMPLETE_SCHEMA,
         "role": made_of.role,

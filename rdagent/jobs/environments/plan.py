@@ -16,11 +16,12 @@ from rdagent.core.settings import cache_root
 from rdagent.files.digests import text_digest, tree_digest
 from rdagent.jobs.images.recipes import TAG_LENGTH, Recipe, recipe
 from rdagent.jobs.images.torch_wheel import TorchWheel, recorded_torch
-from rdagent.jobs.spec import Role
+from rdagent.jobs.spec import Accelerator, Role
 
 #: Written last into the libraries' folder: without it the folder is half made.
 COMPLETE = "complete.json"
 COMPLETE_SCHEMA = "rdagent.environment/1"
+_ALL = ("torch", "libraries", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class RoleEnvironment:
 class EnvironmentPlan:
     """What a role needs; names are None while torch was never fetched."""
 
-    role: Role
+    made_of: Recipe
     torch: TorchWheel | None
     libraries: Path | None
     code: Path | None
@@ -48,19 +49,19 @@ class EnvironmentPlan:
     missing: tuple[str, ...]
 
 
-def plan_environment(role: Role) -> EnvironmentPlan:
+def plan_environment(role: Role, accelerator: Accelerator = "cpu") -> EnvironmentPlan:
     """Say what a role's environment is called and what of it is missing; makes nothing."""
-    made_of = recipe(role)
+    made_of = recipe(role, accelerator)
     torch = recorded_torch(made_of.torch_requirement)
     if torch is None:
-        return EnvironmentPlan(role, None, None, None, None, ("torch", "libraries", "code"))
+        return EnvironmentPlan(made_of, None, None, None, None, _ALL)
     digest = libraries_digest(made_of, torch)
     libraries = cache_root().absolute() / "venvs" / f"{role}-{digest}"
     tag = made_of.code_digest(digest)
     code = cache_root().absolute() / "code" / f"{role}-{tag}"
     there = {"libraries": is_complete(libraries), "code": code.is_dir()}
     missing = tuple(part for part, found in there.items() if not found)
-    return EnvironmentPlan(role, torch, libraries, code, environment_name(role, tag), missing)
+    return EnvironmentPlan(made_of, torch, libraries, code, environment_name(role, tag), missing)
 
 
 def environment_name(role: Role, tag: str) -> str:
@@ -71,7 +72,7 @@ def environment_name(role: Role, tag: str) -> str:
 def libraries_digest(made_of: Recipe, torch: TorchWheel) -> str:
     """Return the digest of locks, torch, stand-ins and the Python that they are installed for."""
     paths = [made_of.folder / "torch.txt", *made_of.locks]
-    paths += [path for path in (made_of.folder / "stand_ins").rglob("*") if path.is_file()]
+    paths += [p for folder in made_of.stand_ins() for p in folder.rglob("*") if p.is_file()]
     files = tree_digest(made_of.root, [p for p in paths if "__pycache__" not in p.parts])
     python = f"{sys.implementation.cache_tag} {platform.python_version()} {sys.base_prefix}"
     parts = ("venv/1", made_of.accelerator, torch.identity, python, platform.machine(), files)

@@ -11,9 +11,10 @@ from rdagent.jobs.images.base import Base, ensure_base
 from rdagent.jobs.images.engine import image_id
 from rdagent.jobs.images.ensure import BuiltImage, ensure_image, prepare_build
 from rdagent.jobs.images.plan import ImagePlan, image_name, plan_image
-from rdagent.jobs.images.recipes import ACCELERATORS, Accelerator, recipe_root
+from rdagent.jobs.images.recipes import recipe_root
 from rdagent.jobs.images.torch_wheel import TorchWheel
 from rdagent.jobs.images.wheelhouse import Wheelhouse, ensure_wheelhouse
+from rdagent.jobs.spec import ACCELERATORS, Accelerator
 
 __all__ = [
     "ACCELERATORS",

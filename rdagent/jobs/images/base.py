@@ -19,8 +19,9 @@ from rdagent.files.digests import tree_digest
 from rdagent.files.locks import file_lock
 from rdagent.files.printable import last_lines, printable
 from rdagent.jobs.images import engine
-from rdagent.jobs.images.recipes import TAG_LENGTH, Accelerator, base_files, recipe_root
+from rdagent.jobs.images.recipes import TAG_LENGTH, base_files, recipe_root
 from rdagent.jobs.images.space import GIBIBYTE, require_space
+from rdagent.jobs.spec import Accelerator
 
 REPOSITORY = "rdagent-base"
 

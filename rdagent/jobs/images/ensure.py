@@ -20,11 +20,11 @@ from rdagent.jobs.images.base import ensure_base
 from rdagent.jobs.images.build import run_build
 from rdagent.jobs.images.engine import LABEL, BuildRequest
 from rdagent.jobs.images.plan import ImagePlan, plan_image
-from rdagent.jobs.images.recipes import Accelerator, recipe
+from rdagent.jobs.images.recipes import recipe
 from rdagent.jobs.images.space import GIBIBYTE, require_space
 from rdagent.jobs.images.torch_wheel import TORCH_LABEL, ensure_torch
 from rdagent.jobs.images.wheelhouse import ensure_wheelhouse
-from rdagent.jobs.spec import Role
+from rdagent.jobs.spec import Accelerator, Role
 
 Progress = Callable[[str], None]
 #: The context, its layer, the installed libraries twice: what a build takes at its height.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from rdagent.errors import ImageUnavailable
 from rdagent.jobs.images import engine
 from rdagent.jobs.images.base import Base, known_base
-from rdagent.jobs.images.recipes import Accelerator, recipe
+from rdagent.jobs.images.recipes import recipe
 from rdagent.jobs.images.torch_wheel import TorchWheel, known_torch
-from rdagent.jobs.spec import Role
+from rdagent.jobs.spec import Accelerator, Role
 
 
 @dataclass(frozen=True, slots=True)

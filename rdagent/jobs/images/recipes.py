@@ -8,14 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rdagent.errors import InternalError, RefusedError
 from rdagent.files.digests import text_digest, tree_digest
-from rdagent.jobs.spec import Role
-
-Accelerator = Literal["cpu", "cuda"]
-ACCELERATORS: tuple[Accelerator, ...] = ("cpu", "cuda")
+from rdagent.jobs.spec import ACCELERATORS, Accelerator, Role
 
 PACKAGE = "rdagent"
 TAG_LENGTH = 16
@@ -73,12 +69,17 @@ class Recipe:
         pinned = (self.folder / "torch.txt").read_text("utf-8").strip()
         return f"{pinned}+cpu" if self.accelerator == "cpu" else pinned
 
+    def stand_ins(self) -> tuple[Path, ...]:
+        """Return the folders whose content takes the place of packages that are left out."""
+        names = ("stand_ins", f"stand_ins-{self.accelerator}")
+        return tuple(self.folder / name for name in names if (self.folder / name).is_dir())
+
     def deps_files(self) -> dict[str, Path]:
         """Return what the libraries are made of, by name in the build's context."""
         paths = [self.root / "install.sh", self.folder / "deps.Dockerfile"]
         paths += [self.folder / "torch.txt", *self.locks]
-        for name in ("stand_ins", f"stand_ins-{self.accelerator}"):
-            paths += _files_under(self.folder / name)
+        for folder in self.stand_ins():
+            paths += _files_under(folder)
         return {path.relative_to(self.root).as_posix(): path for path in paths}
 
     def code_files(self) -> dict[str, Path]:

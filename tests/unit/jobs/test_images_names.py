@@ -8,14 +8,8 @@ from pathlib import Path
 import pytest
 
 from rdagent.errors import RefusedError
-from rdagent.jobs.images.recipes import (
-    ACCELERATORS,
-    Recipe,
-    base_files,
-    recipe,
-    recipe_root,
-)
-from rdagent.jobs.spec import ROLES
+from rdagent.jobs.images.recipes import Recipe, base_files, recipe, recipe_root
+from rdagent.jobs.spec import ACCELERATORS, ROLES
 
 BASE, TORCH = "sha256:base", "torch-2.13.0+cpu.whl:abc"
 

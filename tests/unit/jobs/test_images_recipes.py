@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rdagent.jobs.images.recipes import ACCELERATORS, Recipe, recipe, recipe_root
+from rdagent.jobs.images.recipes import Recipe, recipe, recipe_root
 from rdagent.jobs.images.wheelhouse import count_locked
-from rdagent.jobs.spec import ROLES
+from rdagent.jobs.spec import ACCELERATORS, ROLES
 
 LOCKS = [lock for role in ROLES for name in ACCELERATORS for lock in recipe(role, name).locks]
 SCRIPTS = sorted(recipe_root().rglob("*.sh"))

@@ -30,6 +30,7 @@ from rdagent.jobs.backends.choose import chosen
 from rdagent.jobs.conf import BenchmarkDockerConf, LocalConf, with_timeout
 from rdagent.jobs.environment import BenchmarkDockerEnv
 from rdagent.jobs.local_environment import LocalEnv
+from rdagent.jobs.spec import Accelerator
 from rdagent.models.resolve import resolve_model
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 
@@ -107,15 +108,16 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
             include=(*self._include, *request.include),
             base_model=self.scen.base_model_for(folder),
         )
-        evaluation_run.plan(request)  # what cannot be is refused before an image is built
-        return evaluation_run.run(request, self._ready_backend())
+        # What cannot be is refused before an image is built.
+        _, spec = evaluation_run.plan(request)
+        return evaluation_run.run(request, self._ready_backend(spec.accelerator))
 
-    def _ready_backend(self) -> Backend:
+    def _ready_backend(self, accelerator: Accelerator) -> Backend:
         if self._backend is None:
             from rdagent.jobs.backends.choose import choose_backend
 
             backend = choose_backend()
-            backend.ensure("lm-eval", progress=lambda line: None)
+            backend.ensure("lm-eval", accelerator, progress=lambda line: None)
             self._backend = backend
         return self._backend
 

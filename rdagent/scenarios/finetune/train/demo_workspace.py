@@ -8,7 +8,7 @@ from pathlib import Path
 from rdagent.core.settings import finetune_settings
 from rdagent.demo import mini_home, paths
 from rdagent.jobs.backends.choose import choose_backend
-from rdagent.training.run import TrainingRequest, run
+from rdagent.training.run import TrainingRequest, accelerator, run
 
 
 def new_demo_workspace(folder: Path | None = None) -> Path:
@@ -33,6 +33,6 @@ def ready_demo_workspace() -> Path:
     if not (workspace / "output" / "adapter_config.json").exists():
         print("No adapter yet: training the demo's first.")
         backend = choose_backend()
-        backend.ensure("train", progress=lambda line: None)
+        backend.ensure("train", accelerator(), progress=lambda line: None)
         run(demo_training(new_demo_workspace()), backend)
     return workspace

@@ -76,6 +76,6 @@ class LLMFinetuneRunner(Developer):
             from rdagent.jobs.backends.choose import choose_backend
 
             backend = choose_backend()
-            backend.ensure("train", progress=lambda line: None)
+            backend.ensure("train", training_run.accelerator(), progress=lambda line: None)
             self._backend = backend
         return self._backend
