@@ -18,9 +18,9 @@ class Asked(FakeBackend):
 
 @pytest.mark.parametrize(("gpus", "image"), [((), "train-cpu"), (("GPU-1",), "train-cuda")])
 def test_a_job_with_gpus_runs_in_the_image_for_cuda(gpus, image):
-    assert with_image(JobSpec("train", ("x",), LIMITS, gpus=gpus), Asked()).image == image
+    assert with_image(JobSpec("train", ("x",), LIMITS, gpus=gpus), Asked({})).image == image
 
 
 def test_an_image_of_the_users_own_is_left_alone():
     spec = JobSpec("train", ("x",), LIMITS, gpus=("GPU-1",), image="mine:1")
-    assert with_image(spec, Asked()).image == "mine:1"
+    assert with_image(spec, Asked({})).image == "mine:1"
