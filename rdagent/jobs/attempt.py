@@ -209,9 +209,12 @@ class Attempt:
         with LogFile(self._folder / LOG_FILE, cap, Redactor(secrets)) as sink:
             pump = LogPump(self._backend, identifier, sink)
             pump.start()
-            state = self._watch_until_end(identifier, started)
-            if not self._gave_up:
-                pump.finish()
+            try:
+                state = self._watch_until_end(identifier, started)
+                if not self._gave_up:
+                    pump.finish()
+            finally:
+                pump.leave()
             self._disk_full = no_room_left(self._folder) or bool(
                 sink.trouble and is_full(sink.trouble)
             )

@@ -71,3 +71,7 @@ class LogPump(threading.Thread):
             self.join(timeout=_STALLED_SECONDS)
             if self._seen == before:
                 return
+
+    def leave(self) -> None:
+        """Follow no further; what comes in after the log is closed is dropped."""
+        self._ended.set()

@@ -29,9 +29,14 @@ def connect() -> APIClient:
     import docker
 
     with engine_errors():
-        client = docker.APIClient(version="auto", timeout=READ_TIMEOUT_SECONDS, **kwargs_from_env())
-        client.ping()
-        return client
+        return docker.APIClient(version="auto", timeout=READ_TIMEOUT_SECONDS, **kwargs_from_env())
+
+
+def disconnect() -> None:
+    """Close the connection; the next call makes a new one."""
+    if connect.cache_info().currsize:
+        connect().close()
+    connect.cache_clear()
 
 
 def engine_answers() -> bool:
@@ -74,7 +79,7 @@ def engine_errors() -> Iterator[None]:
         message = f"the container engine refused: {error.explanation or error}"
         raise InfrastructureError(message, retryable=error.is_server_error()) from error
     except unreachable as error:
-        connect.cache_clear()
+        disconnect()
         raise EngineUnavailable(
             f"no container engine answers: {error}", hint=NO_ENGINE_HINT, retryable=True
         ) from error
