@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from rdagent import __version__
-from rdagent.cli.terminal import Terminal, print_error
+from rdagent.cli.terminal import Terminal, print_error, shown
 from rdagent.errors import InternalError, RDAgentError
 
 VERBS = {
@@ -104,7 +104,7 @@ def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, Verb | None]:
 
 def _report(error: RDAgentError, terminal: Terminal) -> int:
     if isinstance(error, InternalError):
-        traceback.print_exc()
+        sys.stderr.write(shown(traceback.format_exc()))
     if terminal.json_only:
         terminal.json(
             {

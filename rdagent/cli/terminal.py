@@ -12,12 +12,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from rdagent.files.printable import printable
+from rdagent.files.redaction import redact_text
+
+
+def shown(text: str) -> str:
+    """Return text as it may be shown: printable, and without secrets."""
+    return redact_text(printable(text))
 
 
 def print_error(message: str, hint: str = "") -> None:
     """Say what went wrong and what to do, on stderr."""
-    sys.stderr.write(f"rdagent: {printable(message)}\n")
-    for line in printable(hint).splitlines():
+    sys.stderr.write(f"rdagent: {shown(message)}\n")
+    for line in shown(hint).splitlines():
         sys.stderr.write(f"  {line}\n")
     sys.stderr.flush()
 
@@ -32,17 +38,18 @@ class Terminal:
 
     def json(self, document: Any) -> None:
         """Print one JSON document to stdout."""
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+        sys.stdout.write(redact_text(text) + "\n")
 
     def say(self, line: str = "") -> None:
         """Print a line of the result: to stdout, or to stderr when stdout is for JSON."""
         stream = sys.stderr if self.json_only else sys.stdout
-        stream.write(printable(line) + "\n")
+        stream.write(shown(line) + "\n")
         stream.flush()
 
     def note(self, line: str) -> None:
         """Print a line about what is going on, to stderr."""
-        sys.stderr.write(printable(line) + "\n")
+        sys.stderr.write(shown(line) + "\n")
         sys.stderr.flush()
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -74,7 +81,11 @@ def _is_number(text: str) -> bool:
 def _quiet_logs() -> None:
     from loguru import logger
 
+    def clean(record: Any) -> None:
+        record["message"] = shown(record["message"])
+
     logger.remove()
+    logger.configure(patcher=clean)
     logger.add(sys.stderr, level="WARNING", format="rdagent: {message}")
 
 
@@ -104,7 +115,7 @@ class Progress:
         if self._status:
             from rich.markup import escape
 
-            self._status.update(f"{self._title}: {escape(printable(text))}")
+            self._status.update(f"{self._title}: {escape(shown(text))}")
         else:
             self._write(f"{self._title}: {text}")
 
@@ -114,5 +125,5 @@ class Progress:
             self._status.stop()
 
     def _write(self, line: str) -> None:
-        sys.stderr.write(printable(line) + "\n")
+        sys.stderr.write(shown(line) + "\n")
         sys.stderr.flush()

@@ -24,6 +24,8 @@ _SHAPES = re.compile(
 )
 #: A shorter value would be found in ordinary text.
 SHORTEST = 6
+#: Variables of the host are many, and most were not set with us in mind.
+_SHORTEST_OF_HOST = 12
 _ORDINARY = re.compile(r"(?i)true|false|none|null|disabled|enabled|default|\d{1,7}")
 
 
@@ -50,8 +52,8 @@ def secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def known_secrets() -> tuple[str, ...]:
-    """Return the secret values of this process's environment."""
-    return tuple(secrets_of(os.environ).values())
+    """Return the secret values of this process's environment that are no ordinary words."""
+    return tuple(v for v in secrets_of(os.environ).values() if len(v) >= _SHORTEST_OF_HOST)
 
 
 def redact_text(text: str, secrets: Iterable[str] | None = None) -> str:

@@ -19,7 +19,7 @@ from rdagent.errors import InfrastructureError
 from rdagent.files import atomic
 from rdagent.files.digests import text_digest
 from rdagent.files.logs import log
-from rdagent.files.redaction import Redactor, known_secrets, secrets_of
+from rdagent.files.redaction import Redactor, known_secrets, redact_text, secrets_of
 from rdagent.files.storage import Reserve, is_full, no_room_left
 from rdagent.jobs.access import JobUser, give_to
 from rdagent.jobs.backends.base import (
@@ -112,12 +112,14 @@ class Attempt:
 
     def run(self, run_id: str) -> JobEnd:
         """Make the job, start it and see it to its end."""
-        job = self._prepare(run_id)
-        self._reserve.take()
-        started = time.monotonic()
-        Running.beginning(job.name, self._spec.limits.deadline_seconds).write(self._folder)
-        identifier = job.name  # an engine that died over ``create`` may have made it all the same
+        identifier = ""
         with self._cleaned_up(lambda: identifier):
+            job = self._prepare(run_id)
+            self._reserve.take()
+            started = time.monotonic()
+            Running.beginning(job.name, self._spec.limits.deadline_seconds).write(self._folder)
+            # An engine that died over ``create`` may have made it all the same.
+            identifier = job.name
             identifier = self._backend.create(job)
             evidence = self._start_and_watch(identifier, started)
         return self._end(evidence, started)
@@ -156,7 +158,7 @@ class Attempt:
             seconds=round(time.monotonic() - started, 3),
             tries=1,
             exit_code=evidence.exit_code,
-            message=self._message,
+            message=redact_text(self._message, self._secrets()),
             interrupted=self._interrupts.asked,
             engine_lost=self._gave_up,
         )
@@ -204,9 +206,8 @@ class Attempt:
         return self._watch_job(identifier, started)
 
     def _watch_job(self, identifier: str, started: float) -> Evidence:
-        secrets = (*known_secrets(), *secrets_of(self._spec.environment).values())
         cap = self._spec.limits.log_bytes
-        with LogFile(self._folder / LOG_FILE, cap, Redactor(secrets)) as sink:
+        with LogFile(self._folder / LOG_FILE, cap, Redactor(self._secrets())) as sink:
             pump = LogPump(self._backend, identifier, sink)
             pump.start()
             try:
@@ -220,6 +221,9 @@ class Attempt:
             )
             self._reserve.free()
         return Evidence(exit_code=state.exit_code, out_of_memory=state.out_of_memory)
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (*known_secrets(), *secrets_of(self._spec.environment).values())
 
     def _watch_until_end(self, identifier: str, started: float) -> JobState:
         while True:
@@ -328,8 +332,8 @@ class Attempt:
             shutil.rmtree(self._folder / "scratch", ignore_errors=True)
 
     def _remove(self, identifier: str) -> bool:
-        if self._gave_up:
-            return False
+        if self._gave_up or not identifier:
+            return not identifier
         try:
             self._backend.remove(identifier)
         except InfrastructureError as error:

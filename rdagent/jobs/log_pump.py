@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+from collections.abc import Generator
 
 from rdagent.errors import InfrastructureError
 from rdagent.files.logs import log
 from rdagent.jobs.backends.base import Backend
-from rdagent.jobs.logfile import LogFile
+from rdagent.jobs.logfile import RING_BYTES, LogFile
 
 #: Up to here the engine surely still has everything, so a broken stream is read again from
 #: its beginning and what was seen is dropped: exact, whatever a clock does.
-REPLAYED_BYTES = 48 << 20
+REPLAYED_BYTES = 72 << 20
 #: What the engine writes beside each chunk, for its own log's cap.
 _CHUNK_COST = 64
 _PAUSE_SECONDS = 0.3
@@ -36,22 +38,49 @@ class LogPump(threading.Thread):
         while True:
             last_round = self._ended.is_set()
             try:
-                self._follow()
+                if last_round and not self._can_replay():
+                    self._read_end()
+                else:
+                    self._follow()
             except InfrastructureError as error:
                 log().debug("log stream: {}", error.message)
             if last_round:
                 return
-            self._ended.wait(_PAUSE_SECONDS)
+            self._ended.wait(None if self._is_enough() else _PAUSE_SECONDS)
+
+    def _can_replay(self) -> bool:
+        return self._seen + self._chunks * _CHUNK_COST < REPLAYED_BYTES
+
+    def _is_enough(self) -> bool:
+        """Tell whether the log's beginning is full, so that only its end will be read."""
+        return self._sink.is_full and not self._can_replay()
+
+    def _read_end(self) -> None:
+        """Read what the engine kept of a very long log: a slow stream is cut off by its caps."""
+        kept: deque[bytes] = deque()
+        size = 0
+        for chunk in self._backend.follow(self._identifier, 0.0):
+            kept.append(chunk)
+            size += len(chunk)
+            self._seen += len(chunk)  # it goes on: whoever waits for the end sees it
+            while size - len(kept[0]) > RING_BYTES:
+                size -= len(kept.popleft())
+        if kept:
+            self._sink.end_with(b"".join(kept))
 
     def _follow(self) -> None:
-        replayed = self._seen + self._chunks * _CHUNK_COST < REPLAYED_BYTES
+        replayed = self._can_replay()
         known = self._seen if replayed else 0
-        for chunk in self._backend.follow(self._identifier, 0.0 if replayed else self._last):
-            if known >= len(chunk):
-                known -= len(chunk)
-                continue
-            self._take(chunk[known:])
-            known = 0
+        since = 0.0 if replayed else self._last
+        stream = self._backend.follow(self._identifier, since)
+        for chunk in stream:
+            if known < len(chunk):
+                self._take(chunk[known:])
+            known = max(0, known - len(chunk))
+            if self._is_enough():
+                break
+        if isinstance(stream, Generator):
+            stream.close()
 
     def _take(self, chunk: bytes) -> None:
         self._seen += len(chunk)

@@ -27,6 +27,11 @@ class LogFile:
         self.trouble: OSError | None = None
         self._sink = path.open("wb", buffering=0)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether only the end is still of interest."""
+        return self._room <= 0
+
     def write(self, chunk: bytes) -> None:
         """Take the next bytes; after ``close`` they are dropped."""
         if not self._sink.closed:
@@ -59,6 +64,13 @@ class LogFile:
             dropped = min(surplus, len(oldest))
             self._ring_bytes -= dropped
             self._left_out += dropped
+
+    def end_with(self, content: bytes) -> None:
+        """Take the end of the log as it was read again: the stream had lost parts of it."""
+        self._redactor.flush()
+        clean = self._redactor.feed(content[-RING_BYTES:]) + self._redactor.flush()
+        self._left_out = max(self._left_out + self._ring_bytes - len(clean), 1)
+        self._ring, self._ring_bytes = deque([clean]), len(clean)
 
     def close(self) -> None:
         """Write what was held back."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from rdagent.errors import InternalError, ResultError
-from rdagent.files.redaction import redact_environment
+from rdagent.files.redaction import redact_environment, redact_text, secrets_of
 from rdagent.records.fields import Fields
 
 SCHEMA = "rdagent.job/1"
@@ -83,9 +83,12 @@ class JobSpec:
         return accelerator_of(self.gpus)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON document, with the values of secret variables masked."""
+        """Return the JSON document, with the values of secret variables masked everywhere."""
         document = {"schema": SCHEMA, **asdict(self)}
+        secrets = tuple(secrets_of(self.environment).values())
         document["environment"] = redact_environment(self.environment)
+        document["argv"] = [redact_text(word, secrets) for word in self.argv]
+        document["files"] = {n: redact_text(text, secrets) for n, text in self.files.items()}
         return document
 
     @classmethod

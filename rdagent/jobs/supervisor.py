@@ -24,6 +24,7 @@ from rdagent.files.storage import Reserve, storage_errors
 from rdagent.jobs.access import require_readable
 from rdagent.jobs.attempt import POLL_SECONDS, RESERVE_FILE, Attempt, JobEnd, Watch
 from rdagent.jobs.backends.base import LABEL, Backend, FoundJob
+from rdagent.jobs.exposure import require_unexposed
 from rdagent.jobs.interrupts import Interrupts, signals_as_flags
 from rdagent.jobs.outcome import Outcome
 from rdagent.jobs.reaper import reap
@@ -57,7 +58,12 @@ def run_job(
     unreadable.  Ctrl-C, TERM and a marker of ``cancel`` end the job and return the
     outcome ``cancelled``.
     """
+<<<<<<< HEAD
     require_readable(spec.mounts, backend.user())
+=======
+    require_readable(spec.mounts, job_user())
+    require_unexposed(spec)
+>>>>>>> c03700c (Secrets reach a job through its input; full disks, long and hostile logs: tests on the private engine)
     with _only_one(attempts), signals_as_flags() as interrupts:
         return _Run(backend, spec, attempts, watch or Watch(), interrupts).to_its_end(run_id)
 

@@ -63,7 +63,8 @@ def test_the_engine_records_every_restriction(inspected):
     assert host["OomScoreAdj"] == 500
     assert host["RestartPolicy"]["Name"] in ("", "no")
     assert host["Binds"] is None
-    assert host["LogConfig"] == {"Type": "local", "Config": {"max-size": "20m", "max-file": "5"}}
+    kept = {"max-size": "20m", "max-file": "5", "compress": "false"}
+    assert host["LogConfig"] == {"Type": "local", "Config": kept}
     assert {u["Name"]: u["Hard"] for u in host["Ulimits"]}["core"] == 0
 
 

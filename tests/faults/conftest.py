@@ -129,9 +129,9 @@ class Orchestrator:
             argv, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def ended(self, process: subprocess.Popen) -> dict:
+    def ended(self, process: subprocess.Popen, seconds: float = 120) -> dict:
         """Wait for its end and return what it says of it, with its exit code and its stderr."""
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=seconds)
         said = json.loads(out) if out.strip() else {}
         return {**said, "code": process.returncode, "stderr": err}
 

@@ -7,6 +7,7 @@ Prints one JSON object on how the job ended; the exit code is the run's.
 import argparse
 import json
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -26,6 +27,7 @@ class Dying(DockerBackend):
     """Ends this process without a word right after a step."""
 
     def __init__(self, step: str | None) -> None:
+        super().__init__()
         self._step = step
 
     def create(self, job):
@@ -79,7 +81,11 @@ def main() -> int:
                 "adopted": end.adopted,
                 "attempt": end.attempt.name,
                 "seconds": end.seconds,
-                "log": end.log.read_text(errors="replace") if end.log.exists() else "",
+                "most_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "log_bytes": end.log.stat().st_size,
+                "log": end.log.read_text(errors="replace")
+                if end.log.stat().st_size < 1 << 20
+                else "",
             }
         )
     )

@@ -20,6 +20,7 @@ from rdagent.jobs.backends.base import (
     APP,
     LABEL,
     TMP,
+    FilledIn,
     FoundJob,
     JobState,
     Phase,
@@ -35,6 +36,7 @@ from rdagent.jobs.backends.docker_api import (
     is_missing,
     refusals,
 )
+from rdagent.jobs.exposure import READER, SplitEnvironment, split_environment
 from rdagent.jobs.images import ensure_image, image_id, image_name
 from rdagent.jobs.outcome import EngineError
 from rdagent.jobs.ready import Progress, Ready
@@ -66,6 +68,10 @@ class DockerBackend:
 
     name = "docker"
     isolates = True
+
+    def __init__(self) -> None:
+        #: Secret variables of containers that were made and not started yet.
+        self._secrets: dict[str, bytes] = {}
 
     def user(self) -> JobUser:
         """Return the caller, or our own unprivileged user when that is root."""
@@ -104,11 +110,14 @@ class DockerBackend:
 
     def create(self, job: PreparedJob) -> str:
         """Create the container; one left over under the same name is removed first."""
-        arguments = self._arguments(job)
+        words = fill_in(self, job.spec, job.mounts)
+        variables = split_environment(words.environment)
+        arguments = self._arguments(job, words, variables)
         for _ in range(2):
             try:
                 with refusals():
                     created = connect().create_container(**arguments)
+                self._secrets[str(created["Id"])] = variables.lines()
                 return str(created["Id"])
             except Refused as refused:
                 if not is_conflict(refused):
@@ -118,13 +127,17 @@ class DockerBackend:
                 self.remove(job.name)
         raise InfrastructureError(f"a container named {job.name} is in the way")
 
-    def _arguments(self, job: PreparedJob) -> dict[str, Any]:
-        words = fill_in(self, job.spec, job.mounts)
+    def _arguments(
+        self, job: PreparedJob, words: FilledIn, variables: SplitEnvironment
+    ) -> dict[str, Any]:
+        # What stands in argv or environment here, 'inspect' shows; so secrets go through stdin.
+        reader = ("sh", "-c", READER, "sh") if variables.secret else ()
         return {
             "image": self._image(job.spec),
             "name": job.name,
-            "command": list(words.argv),
-            "environment": words.environment,
+            "command": [*reader, *words.argv],
+            "environment": variables.open,
+            "stdin_open": bool(variables.secret),
             "working_dir": words.workdir,
             "user": f"{job.user_id}:{job.group_id}",
             "hostname": "job",
@@ -136,7 +149,8 @@ class DockerBackend:
     def start(self, identifier: str) -> None:
         """Start the container."""
         try:
-            with refusals():
+            content = self._secrets.pop(identifier, b"")
+            with refusals(), docker_api.stdin_of(identifier, content):
                 connect().start(identifier)
         except Refused as refused:
             raise StartFailed(_start_failure(str(refused)), one_line(str(refused), 400)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -137,10 +138,14 @@ def ulimits(values: Mapping[str, int]) -> list[Any]:
 
 
 def bounded_log() -> Any:
-    """Return a log driver that keeps 100 MB at most; the default keeps everything."""
+    """Return a log driver that keeps 100 MB at most; the default keeps everything.
+
+    Compressing what is thrown away next costs a core while a job prints much.
+    """
     from docker.types import LogConfig
 
-    return LogConfig(type="local", config={"max-size": "20m", "max-file": "5"})
+    config = {"max-size": "20m", "max-file": "5", "compress": "false"}
+    return LogConfig(type="local", config=config)
 
 
 def gpu_requests(devices: tuple[str, ...]) -> list[Any]:
@@ -150,3 +155,19 @@ def gpu_requests(devices: tuple[str, ...]) -> list[Any]:
     if not devices:
         return []
     return [DeviceRequest(device_ids=list(devices), capabilities=[["gpu"]])]
+
+
+@contextmanager
+def stdin_of(identifier: str, content: bytes) -> Iterator[None]:
+    """Attach to a container's input, and send ``content`` when the block, a start, has ended."""
+    if not content:
+        yield
+        return
+    attached = connect().attach_socket(identifier, params={"stdin": 1, "stream": 1})
+    try:
+        yield
+        channel = getattr(attached, "_sock", attached)
+        channel.sendall(content)
+        channel.shutdown(socket.SHUT_WR)
+    finally:
+        attached.close()
