@@ -58,12 +58,8 @@ def run_job(
     unreadable.  Ctrl-C, TERM and a marker of ``cancel`` end the job and return the
     outcome ``cancelled``.
     """
-<<<<<<< HEAD
     require_readable(spec.mounts, backend.user())
-=======
-    require_readable(spec.mounts, job_user())
     require_unexposed(spec)
->>>>>>> c03700c (Secrets reach a job through its input; full disks, long and hostile logs: tests on the private engine)
     with _only_one(attempts), signals_as_flags() as interrupts:
         return _Run(backend, spec, attempts, watch or Watch(), interrupts).to_its_end(run_id)
 
