@@ -164,10 +164,13 @@ def stdin_of(identifier: str, content: bytes) -> Iterator[None]:
         yield
         return
     attached = connect().attach_socket(identifier, params={"stdin": 1, "stream": 1})
+    channel = getattr(attached, "_sock", attached)
     try:
         yield
-        channel = getattr(attached, "_sock", attached)
         channel.sendall(content)
         channel.shutdown(socket.SHUT_WR)
     finally:
+        if response := getattr(attached, "_response", None):
+            response.close()
         attached.close()
+        channel.close()
