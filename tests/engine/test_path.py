@@ -54,7 +54,7 @@ def on_hf(request_for):
 
 @pytest.fixture(scope="module")
 def on_vllm(request_for):
-    return evaluation_run.run(request_for(engine="vllm"), DockerBackend())
+    return evaluation_run.run(request_for(engine="vllm", batch_size="4"), DockerBackend())
 
 
 def samples(evaluation, variant):
