@@ -8,7 +8,10 @@ from pathlib import Path
 from rdagent.cli.terminal import Terminal
 from rdagent.jobs.backends.base import Backend, isolation_note
 from rdagent.jobs.backends.choose import choose_backend
+from rdagent.training.existing import POLICIES
+from rdagent.training.memory import in_gibibytes
 from rdagent.training.progress import TrainingProgress
+from rdagent.training.rendering import compare_rendering
 from rdagent.training.run import Trained, TrainingRequest, plan
 from rdagent.training.run import run as run_training
 
@@ -21,6 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fresh", action="store_true", help="train again even if it was done before"
     )
+    parser.add_argument(
+        "--existing",
+        choices=POLICIES,
+        default="fresh",
+        help="an output that is there: train anew and keep it as output.previous (fresh), go on"
+        " from the newest checkpoint (resume), or refuse (fail)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the job and start nothing")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
@@ -31,23 +41,35 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         arguments.folder,
         base_model=arguments.base_model,
         fresh=arguments.fresh,
+        existing=arguments.existing,
         timeout_seconds=arguments.timeout,
     )
-    spec = plan(request)
+    planned = plan(request)
     if arguments.dry_run:
-        terminal.json(spec.to_json())
+        terminal.json(planned.to_json())
         return 0
+    for note in planned.notes:
+        terminal.note(f"note: {note}")
     backend = choose_backend()
     with terminal.progress("what train runs in") as progress:
         backend.ensure("train", spec.accelerator, progress=progress.update)
     trained = train_with_progress(request, backend, terminal)
+    rendering = _compare(trained, backend, terminal)
     if terminal.json_only:
-        terminal.json(trained.to_json())
+        terminal.json({**trained.to_json(), "rendering": list(rendering)})
     else:
         _print(trained, terminal)
-        if note := isolation_note(backend):
+        isolation = isolation_note(backend)
+        for note in (*rendering, *((isolation,) if isolation else ())):
             terminal.say(f"note: {note}")
     return 0
+
+
+def _compare(trained: Trained, backend: Backend, terminal: Terminal) -> tuple[str, ...]:
+    if trained.base is None or trained.reused:
+        return ()
+    with terminal.progress("comparing how training and evaluation render a prompt"):
+        return compare_rendering(backend, trained.base, trained.adapter, trained.folder)
 
 
 def train_with_progress(request: TrainingRequest, backend: Backend, terminal: Terminal) -> Trained:
@@ -81,11 +103,16 @@ def summary(trained: Trained) -> str:
     return text
 
 
+def _memory(trained: Trained) -> str:
+    expected, peak = trained.expected, trained.result.peak_memory_bytes
+    taken = f"; {in_gibibytes(peak)} GiB were taken" if peak else ""
+    return f"memory expected: {expected.line()}{taken}" if expected else f"memory unknown{taken}"
+
+
 def _print(trained: Trained, terminal: Terminal) -> None:
     again = " (was done before; --fresh trains again)" if trained.reused else ""
     terminal.say(summary(trained) + again)
-    for note in trained.notes:
-        terminal.say(f"  note: {note}")
+    terminal.say(f"  {_memory(trained)}")
     for line in trained.result.learned.lines() if trained.result.learned else ():
         terminal.say(f"  {line}")
     for override in trained.result.overrides:

@@ -44,3 +44,19 @@ def gpu_indices(wanted: Sequence[str]) -> list[str] | None:
     if not set(wanted) <= set(installed):
         return None
     return [str(installed.index(uuid)) for uuid in wanted]
+
+
+def gpu_memory(uuid: str) -> int | None:
+    """Return the bytes of memory of one GPU, None where nvidia-smi does not say."""
+    asked = ["nvidia-smi", f"--id={uuid}", "--query-gpu=memory.total"]
+    try:
+        listed = subprocess.run(
+            [*asked, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        return int(listed.stdout.strip()) << 20
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None

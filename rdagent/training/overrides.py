@@ -59,9 +59,9 @@ OVERRIDES = (
     ),
     Override(
         "resume_from_checkpoint",
-        "null",
-        "it is set",
-        "an attempt begins with an empty folder and goes on from nothing",
+        "null, or the mounted checkpoint",
+        "it is set, or a training is resumed",
+        "a training goes on from a checkpoint with `--existing resume` only",
     ),
     Override("report_to", "none", ALWAYS, "a job has no network"),
     Override("push_to_hub", "false", "it is true", "a job has no network"),

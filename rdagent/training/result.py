@@ -62,6 +62,8 @@ class TrainingResult:
     versions: Mapping[str, str | None]
     #: What was seen of the data before the model was loaded; None when it did not come to that.
     learned: Learned | None = None
+    #: The most memory that was held: of the GPU where there was one, else of the process.
+    peak_memory_bytes: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -92,6 +94,7 @@ def read_result(out: Path) -> TrainingResult:
         device=Fields(device, f"{RESULT_FILE}: device").text_or_none("name"),
         versions=_versions(fields.mapping("versions")),
         learned=read_learned(out),
+        peak_memory_bytes=fields.integer_or_none("peak_memory_bytes"),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from rdagent.files.locks import file_lock
 from rdagent.files.printable import last_lines, printable
 from rdagent.files.storage import storage_errors
 from rdagent.jobs.backends.base import Backend
-from rdagent.jobs.conf import FTDockerConf
+from rdagent.jobs.conf import FTDockerConf, with_timeout
 from rdagent.jobs.gpus import visible_gpus
 from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.machine import job_facts, with_image
 from rdagent.jobs.profiles import offline_environment, train_limits
 from rdagent.jobs.runs import RunFolder, identity_of, lock_of, open_run
-from rdagent.jobs.spec import Accelerator, JobSpec, Mount, accelerator_of
+from rdagent.jobs.spec import Accelerator, JobSpec, Limits, Mount, accelerator_of
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
 from rdagent.models.digest import folder_digest
 from rdagent.models.resolve import LocalModel, resolve_model
@@ -42,6 +42,16 @@ from rdagent.training.datasets import (
     DataFolder,
     find_datasets,
 )
+from rdagent.training.existing import MOUNT_NAME as CHECKPOINT
+from rdagent.training.existing import (
+    Existing,
+    find_checkpoint,
+    mount_of,
+    refuse_existing,
+    require_checkpoint,
+)
+from rdagent.training.memory import Estimate
+from rdagent.training.outlook import Outlook, look_ahead
 from rdagent.training.overrides import ADAPTER_FOLDER, host_overrides
 from rdagent.training.progress import LOG_FILE, ProgressReader, TrainingProgress
 from rdagent.training.publish import OUTPUT_FOLDER, publish_adapter
@@ -61,6 +71,8 @@ class TrainingRequest:
     #: Instead of the configuration's ``model_name_or_path``.
     base_model: str | None = None
     fresh: bool = False
+    #: What to do with an output that is there already.
+    existing: Existing = "fresh"
     timeout_seconds: float | None = None
 
 
@@ -77,6 +89,26 @@ class Trained:
     reused: bool
     #: What a user may want to know, of the configuration and of the data.
     notes: tuple[str, ...] = ()
+    #: The memory that was expected; ``result.peak_memory_bytes`` is what was taken.
+    outlook: Outlook | None = None
+    #: The base model, for whoever looks at the adapter next.
+    base: LocalModel | None = None
+
+    @property
+    def expected(self) -> Estimate | None:
+        """The memory that rows as long as those seen were expected to take."""
+        counts = self.result.learned.counts if self.result.learned else None
+        return (
+            self.outlook.for_rows_of(counts.longest if counts else None) if self.outlook else None
+        )
+
+    def _memory(self) -> dict[str, Any]:
+        expected = self.expected
+        return {
+            **(self.outlook.to_json() if self.outlook else {}),
+            "expected_bytes": expected.total if expected else None,
+            "peak_bytes": self.result.peak_memory_bytes,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -94,6 +126,7 @@ class Trained:
             "loss_history": [asdict(point) for point in self.result.loss_history],
             "preflight": self.result.learned.to_json() if self.result.learned else None,
             "notes": list(self.notes),
+            "memory": self._memory(),
             "overrides": [asdict(override) for override in self.result.overrides],
             "skipped": list(self.skipped),
         }
@@ -108,16 +141,35 @@ class _Plan:
     model_name: str
     told: TrainRequest
     gpus: tuple[str, ...]
+    outlook: Outlook | None
+    #: Where a resumed training goes on from.
+    checkpoint: Path | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is allowed and may not be meant."""
-        return (*self.config.notes, *self.data.notes)
+        ahead = self.outlook.notes() if self.outlook else ()
+        return (*self.config.notes, *self.data.notes, *ahead)
 
 
-def plan(request: TrainingRequest) -> JobSpec:
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The job that a workspace leads to, and what is known of it before it starts."""
+
+    job: JobSpec
+    outlook: Outlook | None
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON document: the job's, and what is known."""
+        memory = self.outlook.to_json() if self.outlook else None
+        return {**self.job.to_json(), "memory": memory, "notes": list(self.notes)}
+
+
+def plan(request: TrainingRequest) -> Planned:
     """Check a workspace and return the job that it leads to; starts nothing."""
-    return _job(_check(request))
+    planned = _check(request)
+    return Planned(_job(planned), planned.outlook, planned.notes)
 
 
 def run(
@@ -145,6 +197,9 @@ def run(
         watch = Watch(_watcher(follow), cancel or threading.Event())
         folder.event("started", workspace=str(request.workspace))
         with signals_as_flags() as interrupts, folder.ends_with_its_errors():
+            if request.existing == "resume":
+                planned = _resumed(planned, identity_of(asked))
+                spec = with_image(_job(planned), backend)
             end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
             with storage_errors(folder.path):
                 folder.write_manifest(_manifest(planned, spec, end, backend))
@@ -162,9 +217,27 @@ def _gpus() -> tuple[str, ...]:
     return visible_gpus()[:1] if load(FTDockerConf).enable_gpu else ()
 
 
+def _resumed(planned: _Plan, identity: str) -> _Plan:
+    """Return the plan with the checkpoint that it goes on from; what it computes is the same."""
+    workspace = planned.config.workspace
+    named = planned.config.values.get("resume_from_checkpoint")
+    found = find_checkpoint(
+        workspace, runs_root(), identity, named if isinstance(named, str) else None
+    )
+    told = planned.told
+    overrides = {**told.overrides, "resume_from_checkpoint": f"{{mount:{CHECKPOINT}}}"}
+    return replace(
+        planned,
+        told=replace(told, overrides=overrides),
+        checkpoint=require_checkpoint(found, workspace),
+    )
+
+
 def _check(request: TrainingRequest) -> _Plan:
     workspace = request.workspace.absolute()
     config = read_config(_config_file(workspace))
+    if request.existing == "fail":
+        refuse_existing(config.workspace)
     shared = finetune_settings().file_path / "datasets"
     data = find_datasets(config, shared if shared.is_dir() else None)
     name = request.base_model or config.model_name_or_path
@@ -180,7 +253,14 @@ def _check(request: TrainingRequest) -> _Plan:
         overrides=host_overrides(config, data, base_model=model.inside, shared=shared),
     )
     gpus = _gpus()
-    return _Plan(request, config, data, model, name, told, gpus)
+    outlook = look_ahead(
+        config.values,
+        model,
+        gpus=gpus,
+        memory_limit=_limits(request).memory_bytes,
+        longest_row=data.longest_row,
+    )
+    return _Plan(request, config, data, model, name, told, gpus, outlook)
 
 
 def _config_file(workspace: Path) -> Path:
@@ -190,19 +270,24 @@ def _config_file(workspace: Path) -> Path:
     return found[0] if found else workspace / CONFIG_NAMES[0]
 
 
-def _job(planned: _Plan) -> JobSpec:
+def _limits(request: TrainingRequest) -> Limits:
     conf = load(FTDockerConf)
-    timeout = planned.request.timeout_seconds or conf.running_timeout_period
-    limits = train_limits(conf.model_copy(update={"running_timeout_period": timeout}).resources())
+    return train_limits(with_timeout(conf, request.timeout_seconds).resources())
+
+
+def _job(planned: _Plan) -> JobSpec:
+    conf, limits = load(FTDockerConf), _limits(planned.request)
     mounts = [planned.model.mount]
     mounts.append(Mount(WORKSPACE, str(planned.config.workspace), "/workspace/project"))
     if planned.data.place.mount == DATASETS:
         mounts.append(Mount(DATASETS, str(planned.data.place.root), "/workspace/datasets"))
+    if planned.checkpoint is not None:
+        mounts.append(mount_of(planned.checkpoint))
     environment = {
         **offline_environment(len(planned.gpus)),
         "RDAGENT_WORKSPACE": f"{{mount:{WORKSPACE}}}",
         "RDAGENT_REQUEST": f"{{mount:in}}/{REQUEST_NAME}",
-        "RDAGENT_DEADLINE_SECONDS": str(round(timeout + 180)),
+        "RDAGENT_DEADLINE_SECONDS": str(round(limits.deadline_seconds + 180)),
     }
     return JobSpec(
         role="train",
@@ -289,7 +374,15 @@ def _publish(folder: RunFolder, planned: _Plan, out: Path, *, reused: bool) -> T
     kept = planned.config.workspace / OUTPUT_FOLDER
     if reused and _same_weights(out / ADAPTER_FOLDER, kept):
         return Trained(
-            folder.run_id, folder.path, kept, result, skipped=(), reused=True, notes=planned.notes
+            folder.run_id,
+            folder.path,
+            kept,
+            result,
+            skipped=(),
+            reused=True,
+            notes=planned.notes,
+            outlook=planned.outlook,
+            base=planned.model,
         )
     published = publish_adapter(
         out / ADAPTER_FOLDER, planned.config.workspace, base_model=planned.model_name
@@ -302,6 +395,8 @@ def _publish(folder: RunFolder, planned: _Plan, out: Path, *, reused: bool) -> T
         skipped=published.skipped,
         reused=reused,
         notes=planned.notes,
+        outlook=planned.outlook,
+        base=planned.model,
     )
 
 
@@ -319,4 +414,6 @@ def _manifest(planned: _Plan, spec: JobSpec, end: JobEnd, backend: Backend) -> d
         **job_facts(spec, end, backend),
         "model": {"name": planned.model_name, "folder": str(planned.model.folder)},
         "overrides": planned.told.overrides,
+        "memory": planned.outlook.to_json() if planned.outlook else None,
+        "checkpoint": str(planned.checkpoint) if planned.checkpoint else None,
     }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rdagent.errors import JobFailed, RDAgentError
 from rdagent.inside.evaluate import cpus, failures, generation, model_files, output
 from rdagent.inside.evaluate.prompt_lengths import PromptCount, watch
+from rdagent.inside.evaluate.trained_prompts import rendering_notes
 from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.status import InsideStatus
 
@@ -101,11 +102,13 @@ def evaluate(request: EvaluateRequest, variant: Variant) -> InsideStatus:
     opened = engine.open_engine(request, variant, model)
     clock.lap("engine")
     chat = _chat_template(request, opened)
+    rendered = rendering_notes(variant.adapter, opened.lm, chat=chat)
     prompts = _watch_prompts(request, opened)
     results = _run(request, selected, opened, chat=chat)
     clock.lap("evaluate")
     folder = Path(request.output)
     notes = [*model.notes, *opened.notes, *model_files.adapter_notes(model, variant.adapter)]
+    notes += rendered
     template = model_files.chat_template(model.folder) if chat else None
     notes += [*generation.thinking_notes(request, template), *prompts.notes()]
     origin = output.Origin(request, variant.name, opened, chat, prompts.to_json())

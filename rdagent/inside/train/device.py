@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,15 @@ class Device:
     name: str
     count: int
     bfloat16: bool
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that were held so far: of the GPU, else of this process."""
+        if self.kind == "cuda":
+            import torch
+
+            return int(torch.cuda.max_memory_reserved())
+        # Linux counts it in kibibytes.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def probe() -> Device:

@@ -63,6 +63,7 @@ def document_of(training: Training) -> dict[str, Any]:
         "supervised_share": training.watch.supervised_share,
         "overrides": [asdict(override) for override in training.applied],
         "device": asdict(training.device) if training.device else None,
+        "peak_memory_bytes": training.device.peak_memory() if training.device else None,
         "versions": versions(),
     }
 

@@ -20,6 +20,7 @@ from typing import Any
 from rdagent.errors import RDAgentError, RefusedError
 from rdagent.files import atomic
 from rdagent.files.printable import one_line
+from rdagent.inside.train.rendering import render
 from rdagent.inside.train.samples import (
     IGNORED_LABEL,
     Preflight,
@@ -28,6 +29,7 @@ from rdagent.inside.train.samples import (
     doubts,
     refusal,
 )
+from rdagent.records.rendering import Rendering
 
 PREFLIGHT_FILE = "preflight.json"
 SAMPLED = 512
@@ -53,7 +55,15 @@ class Loaded:
     template: Any
 
 
-def examine(values: Mapping[str, Any], output: Path) -> Preflight:
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found, and how a prompt is rendered, for the evaluation to compare."""
+
+    found: Preflight
+    rendering: Rendering | None
+
+
+def examine(values: Mapping[str, Any], output: Path) -> Examined:
     """Look at samples and write ``preflight.json``.
 
     Raises RefusedError when LLaMA-Factory refuses the configuration or the data, and
@@ -67,15 +77,16 @@ def examine(values: Mapping[str, Any], output: Path) -> Preflight:
         cutoff_len=int(loaded.data.cutoff_len),
         packing=bool(loaded.data.packing),
     )
+    rendering = None
     try:
         if loaded.stage in _LABELS:
-            _examine(loaded, found)
+            rendering = _examine(loaded, found)
     finally:
         found.seconds = time.monotonic() - started
         atomic.write_json(output / PREFLIGHT_FILE, found.to_json())
     if found.counts and (refused := refusal(found.counts, found.cutoff_len)):
         raise RefusedError(refused.message, hint=refused.hint)
-    return found
+    return Examined(found, rendering)
 
 
 def load(values: Mapping[str, Any]) -> Loaded:
@@ -130,17 +141,19 @@ def _refuse_new_tokens(loaded: Loaded, size: int) -> None:
         )
 
 
-def _examine(loaded: Loaded, found: Preflight) -> None:
+def _examine(loaded: Loaded, found: Preflight) -> Rendering:
     train, evaluation = _datasets(loaded)
-    rows, picked = _pick(train, loaded.training.seed)
+    rows, some = _pick(train, loaded.training.seed)
+    picked = list(some)
     encoded = [_encode(loaded, row) for row in picked]
     found.counts = count(encoded, rows)
     found.learned = _shown(loaded, encoded)
     found.notes += doubts(found.counts, "training data")
     if evaluation is not None:
-        rows, picked = _pick(evaluation, loaded.training.seed)
-        found.evaluation = count([_encode(loaded, row) for row in picked], rows)
+        rows, some = _pick(evaluation, loaded.training.seed)
+        found.evaluation = count([_encode(loaded, row) for row in some], rows)
         found.notes += doubts(found.evaluation, "data for evaluation")
+    return render(loaded, picked)
 
 
 def _datasets(loaded: Loaded) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rdagent.errors import JobFailed, RefusedError
-from rdagent.inside.train import failures
+from rdagent.inside.train import failures, rendering
 from rdagent.inside.train.callback import make_callback
 from rdagent.inside.train.configuration import (
     Configuration,
@@ -95,11 +95,14 @@ def _train(request: TrainRequest, training: Training) -> None:
 
         refuse_unknown_keys(configuration.values, _known_keys())
     with _timed(training, "preflight"):
-        say(examine(configuration.values, Path(request.output)))
+        examined = examine(configuration.values, Path(request.output))
+        say(examined.found)
     training.watch.trusts_gradients = not configuration.values.get("fp16")
     with _timed(training, "train"):
         run_exp(dict(configuration.values), [make_callback(training.watch)])
     _require_weights(Path(request.output) / ADAPTER_FOLDER)
+    if examined.rendering is not None:
+        rendering.write(examined.rendering, Path(request.output) / ADAPTER_FOLDER)
 
 
 def _asked(request: TrainRequest) -> Configuration:

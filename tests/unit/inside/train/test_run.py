@@ -17,9 +17,13 @@ from rdagent.inside.train import __main__ as program
 from rdagent.inside.train import run
 from rdagent.inside.train.device import Device
 from rdagent.inside.train.environment import request_from_environment, settle
+from rdagent.inside.train.preflight import Examined
 from rdagent.inside.train.samples import Preflight
+from rdagent.records.rendering import Rendering
 from rdagent.records.requests import TrainRequest
 from rdagent.records.status import InsideStatus
+
+EXAMINED = Examined(Preflight(stage="sft"), Rendering(None, "5", ()))
 
 
 @dataclass
@@ -47,7 +51,7 @@ def factory(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[dict[str, An
         for module in (package, hparams, train, tuner):
             monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(run, "make_callback", lambda watch: None)
-        monkeypatch.setattr(run, "examine", lambda values, output: Preflight(stage="sft"))
+        monkeypatch.setattr(run, "examine", lambda values, output: EXAMINED)
         monkeypatch.setattr(run, "probe", lambda: Device("cpu", "cpu", 1, bfloat16=False))
 
     return install
