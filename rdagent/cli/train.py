@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.note(f"note: {note}")
     backend = choose_backend()
     with terminal.progress("what train runs in") as progress:
-        backend.ensure("train", spec.accelerator, progress=progress.update)
+        backend.ensure("train", planned.job.accelerator, progress=progress.update)
     trained = train_with_progress(request, backend, terminal)
     rendering = _compare(trained, backend, terminal)
     if terminal.json_only:
