@@ -24,6 +24,13 @@ def _engine_answers() -> bool:
     return True
 
 
+def _environments_are_here() -> bool:
+    from rdagent.jobs.environments import plan_environment
+    from rdagent.jobs.spec import ROLES
+
+    return not any("libraries" in plan_environment(role).missing for role in ROLES)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this machine cannot run, in a way that a reader sees."""
     engine = [item for item in items if item.get_closest_marker("engine")]
@@ -31,6 +38,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reason = "no container engine answers ('make engine' starts one)"
         for item in engine:
             item.add_marker(pytest.mark.skip(reason=reason))
+    if not REQUIRE_ENGINE and not _environments_are_here():
+        reason = "the virtual environments are not made ('rdagent build --env local' makes them)"
+        for item in items:
+            if item.get_closest_marker("environments"):
+                item.add_marker(pytest.mark.skip(reason=reason))
     if not os.environ.get("RDAGENT_TEST_DATA"):
         reason = "RDAGENT_TEST_DATA does not name the folder of real data sets"
         for item in items:

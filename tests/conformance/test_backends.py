@@ -221,7 +221,18 @@ def test_a_job_sees_nothing_of_its_callers_environment(bench, monkeypatch):
     end = bench.run("lists_its_environment", environment={"GIVEN": "1", "名": "值"})
     seen = set((end.out / "environment.txt").read_text().split())
     assert {"GIVEN", "PATH"} <= seen
-    assert seen <= {"GIVEN", "名", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME", "HOME"}
+    assert seen <= {
+        "GIVEN",
+        "名",
+        "PATH",
+        "PWD",
+        "OLDPWD",
+        "SHLVL",
+        "_",
+        "CUDA_VISIBLE_DEVICES",
+        "HOSTNAME",
+        "HOME",
+    }
 
 
 def test_a_job_has_a_folder_for_temporary_files(bench):
@@ -266,7 +277,7 @@ def test_nothing_runs_before_it_is_started(bench):
 
 
 def test_stopping_killing_and_removing_twice_is_safe(bench):
-    job = prepared(bench, "sleeps")
+    job = prepared(bench, "is_silent_and_deaf")
     identifier = bench.backend.create(job)
     bench.backend.start(identifier)
     for _ in range(2):
@@ -280,7 +291,7 @@ def test_stopping_killing_and_removing_twice_is_safe(bench):
 
 
 def test_a_job_that_is_removed_while_it_runs_ends(bench):
-    job = prepared(bench, "leaves_a_child_in_a_session_of_its_own")
+    job = prepared(bench, "is_deaf_and_so_is_its_child")
     identifier = bench.backend.create(job)
     bench.backend.start(identifier)
     time.sleep(0.8)

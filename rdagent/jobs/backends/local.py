@@ -154,6 +154,7 @@ class LocalBackend:
         """Let the job see the GPUs it was given, by index, since vLLM counts in indices."""
         wanted = words.pop("gpus")
         if not wanted:
+            words["environment"]["CUDA_VISIBLE_DEVICES"] = ""
             return
         indices = gpu_indices(wanted)
         if indices is None:

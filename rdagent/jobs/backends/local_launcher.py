@@ -100,6 +100,10 @@ class Output:
         segment(self._folder, self._number - SEGMENTS).unlink(missing_ok=True)
         self._sink = segment(self._folder, self._number).open("wb", buffering=0)
 
+    def close(self) -> None:
+        """Nothing more is said."""
+        self._sink.close()
+
     def make_room(self) -> None:
         """Give up what was kept, on a disk that has no room for how the job ended."""
         for number in segment_numbers(self._folder):
@@ -336,6 +340,7 @@ class Launcher:
         until = time.monotonic() + _LAST_WORDS_SECONDS
         while time.monotonic() < until and self._carry(source, _LOOK_SECONDS):
             pass
+        self._output.close()
         memory = self._memory.exceeded or self._memory.ended_by_kernel(exit_code)
         document = {"schema": ENDED_SCHEMA, "exit_code": exit_code, "out_of_memory": memory}
         try:
