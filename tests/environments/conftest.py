@@ -1,5 +1,6 @@
 """The roles' real virtual environments, made from the images' wheels: no engine is asked."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,12 @@ def place(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def demo(environments: dict[str, str], place: Path) -> subprocess.CompletedProcess[str]:
-    """The demo, run once, as a user would."""
+    """The demo, run once, as a user would who has no engine and has set nothing."""
     return subprocess.run(
-        [*RDAGENT, "demo"], capture_output=True, text=True, timeout=1500, check=False
+        [*RDAGENT, "demo"],
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+        env={**os.environ, "FT_ENV": "auto"},
     )

@@ -50,6 +50,7 @@ def test_the_demo_lifts_its_model_without_an_engine_and_says_that_nothing_was_is
     assert float(tuned) > 0.80
     assert int(items) >= 200
     assert "does not isolate" in demo.stdout
+    assert "no container engine answers" in demo.stderr
 
 
 def test_vllm_answers_without_an_engine_and_the_manifest_says_where(adapter):

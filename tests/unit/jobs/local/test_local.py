@@ -17,6 +17,7 @@ from rdagent.jobs.backends.base import JobState, PreparedJob, StartFailed, attem
 from rdagent.jobs.backends.local import LocalBackend
 from rdagent.jobs.backends.local_launcher import FRAME, Family, Output, segment, start_time
 from rdagent.jobs.backends.local_registry import Process, make_private
+from rdagent.jobs.reaper import reap
 from rdagent.jobs.supervisor import Watch, run_job
 from tests.conformance.conftest import SmallEnvironments
 
@@ -214,7 +215,7 @@ def test_a_piece_that_was_cut_by_a_full_disk_is_left_out_and_what_follows_is_rea
     assert list(local_log.follow(tmp_path, 0.0, lambda: True)) == [b"whole", b"later"]
 
 
-def test_the_output_of_a_job_that_writes_a_gigabyte_takes_little_memory_and_disk(
+def test_the_output_of_a_job_that_writes_without_end_takes_little_memory_and_disk(
     backend, spec, tmp_path
 ):
     sizes = []
@@ -226,7 +227,7 @@ def test_the_output_of_a_job_that_writes_a_gigabyte_takes_little_memory_and_disk
             sizes.append(sum(p.stat().st_size for p in entry.folder.glob("log.*") if p.exists()))
 
     end = run_job(
-        backend, spec("head -c 600000000 /dev/zero; echo the-end"), tmp_path, "r", Watch(look)
+        backend, spec("head -c 300000000 /dev/zero; echo the-end"), tmp_path, "r", Watch(look)
     )
     assert end.outcome.reason == "ok"
     assert end.log.read_bytes().endswith(b"the-end\n")
@@ -270,3 +271,53 @@ def test_what_a_user_puts_first_in_the_path_is_looked_at_first(backend, spec, tm
     end = run_job(backend, spec("echo $PATH", environment={"PATH": "/my/tools"}), tmp_path, "r")
     assert end.log.read_text().startswith("/my/tools:")
     assert "/usr/bin" in end.log.read_text()
+
+
+def orchestrator(tmp_path, seconds):
+    """Another process that runs a job under ``tmp_path`` and is killed while it runs."""
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[4])!r})
+from pathlib import Path
+from rdagent.jobs.backends.local import LocalBackend
+from rdagent.jobs.spec import JobSpec
+from rdagent.jobs.supervisor import run_job
+from tests.conformance.conftest import ENVIRONMENT, SmallEnvironments
+from tests.unit.jobs.local.conftest import LIMITS
+argv = ("sh", "-c", {begun_then(seconds)!r})
+place = Path({str(tmp_path)!r})
+spec = JobSpec("train", argv, LIMITS, image=ENVIRONMENT)
+run_job(LocalBackend(SmallEnvironments(place)), spec, place / "attempts", "r")
+"""
+    return subprocess.Popen([sys.executable, "-c", script])
+
+
+def begun_then(seconds):
+    return f"echo begun; sleep {seconds}; echo ended"
+
+
+def killed_while_it_runs(backend, tmp_path, seconds):
+    process = orchestrator(tmp_path, seconds)
+    wait_until(lambda: (tmp_path / "attempts" / "001" / "log.txt").exists())
+    wait_until(lambda: "begun" in (tmp_path / "attempts" / "001" / "log.txt").read_text())
+    process.kill()
+    process.wait()
+    (job,) = backend.found()
+    assert backend.state(job.identifier).phase == "running"
+    return job
+
+
+def test_the_same_job_of_a_killed_orchestrator_is_taken_over(backend, spec, tmp_path):
+    killed_while_it_runs(backend, tmp_path, seconds=3)
+    end = run_job(backend, spec(begun_then(3)), tmp_path / "attempts", "r")
+    assert (end.adopted, end.outcome.reason, end.attempt.name) == (True, "ok", "001")
+    assert end.log.read_text() == "begun\nended\n"
+    assert backend.found() == []
+
+
+def test_another_job_of_a_killed_orchestrator_is_ended(backend, tmp_path):
+    job = killed_while_it_runs(backend, tmp_path, seconds=60)
+    child = backend._entry(job.identifier).child()
+    assert [found.name for found in reap(backend)] == [job.name]
+    assert backend.found() == []
+    assert not child.is_alive()
