@@ -150,7 +150,7 @@ def test_libraries_are_named_by_all_that_they_are_made_of(pip, what, monkeypatch
 
 def test_a_role_that_was_never_made_has_no_name(pip):
     with pytest.raises(ImageUnavailable, match="never made here") as caught:
-        RoleEnvironments().name("train")
+        RoleEnvironments().name("train", "cpu")
     assert "rdagent build --env local" in caught.value.hint
 
 

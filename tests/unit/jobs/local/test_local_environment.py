@@ -16,7 +16,7 @@ class AnyEnvironment:
     def __init__(self, app: Path) -> None:
         self._app = app
 
-    def name(self, role):
+    def name(self, role, accelerator):
         return f"rdagent-{role}-venv:small"
 
     def find(self, name):
