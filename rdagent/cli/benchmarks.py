@@ -10,7 +10,10 @@ from rdagent.cli.terminal import Terminal
 from rdagent.errors import UsageError
 from rdagent.evaluation.benchmarks import all_of, damage, data_folder
 from rdagent.evaluation.benchmarks_add import Added, AddRequest, add
+from rdagent.evaluation.benchmarks_fetch import Fetched, FetchRequest, fetch, fetch_job
 from rdagent.files.printable import readable_size
+from rdagent.jobs.backends.choose import choose_backend
+from rdagent.models.access import hub_access
 from rdagent.records.benchmarks import DataSet
 
 _SCHEMA = "rdagent.benchmarks/1"
@@ -39,6 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     new.add_argument("--replace", action="store_true", help="put it in the place of what is here")
     _json(new)
+    get = actions.add_parser("fetch", help="get the data of tasks from the hub, with a network")
+    get.add_argument("tasks", nargs="+", metavar="TASK", help="tasks, groups or tags")
+    get.add_argument("--replace", action="store_true", help="fetch what is here again")
+    get.add_argument("--timeout", type=float, default=3600, metavar="SECONDS")
+    get.add_argument(
+        "--send-token", action="store_true", help="send HF_TOKEN to another hub than the official"
+    )
+    get.add_argument("--dry-run", action="store_true", help="show the job and start nothing")
+    _json(get)
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +61,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """List, add or fetch."""
     if arguments.action == "ls":
         return _ls(arguments.pattern, terminal)
-    return _add(arguments, terminal)
+    if arguments.action == "add":
+        return _add(arguments, terminal)
+    return _fetch(arguments, terminal)
 
 
 def _ls(pattern: str, terminal: Terminal) -> int:
@@ -128,3 +142,54 @@ def _say_added(added: Added, terminal: Terminal) -> None:
     terminal.say(f"{added.task} runs on {added.folder}")
     for note in added.notes:
         terminal.say(f"note: {note}")
+
+
+def _fetch(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    access = hub_access(send_token=arguments.send_token)
+    for note in access.notes:
+        terminal.note(f"note: {note}")
+    request = FetchRequest(
+        tuple(name for text in arguments.tasks for name in text.split(",")),
+        arguments.timeout,
+        arguments.replace,
+    )
+    spec, _ = fetch_job(request, data_folder(), access)
+    if arguments.dry_run:
+        terminal.json(spec.to_json())
+        return 0
+    backend = choose_backend()
+    with terminal.progress("fetching") as progress:
+        backend.ensure("lm-eval", progress=progress.update)
+        fetched = fetch(request, data_folder(), backend, access, progress.update)
+    if terminal.json_only:
+        terminal.json(_fetched_json(fetched))
+    else:
+        _say_fetched(fetched, terminal)
+    return fetched.exit_code
+
+
+def _fetched_json(fetched: Fetched) -> dict[str, Any]:
+    folder = data_folder()
+    return {
+        "schema": _SCHEMA,
+        "fetched": [_row(folder / found.source.folder, found) for found in fetched.data_sets],
+        "were_here": list(fetched.were_here),
+        "failed": list(fetched.failed),
+        "reason": fetched.reason,
+    }
+
+
+def _say_fetched(fetched: Fetched, terminal: Terminal) -> None:
+    for data_set in fetched.data_sets:
+        splits = ", ".join(f"{name} {split.rows}" for name, split in data_set.splits.items())
+        terminal.say(f"{data_set.source.said}: {splits}, {readable_size(data_set.bytes)}")
+    if fetched.were_here:
+        terminal.say(f"here already: {', '.join(fetched.were_here)}")
+    for line in fetched.failed:
+        terminal.say(f"not to be had: {line}")
+    if fetched.reason != "ok":
+        terminal.say(f"{fetched.reason}")
+        for line in fetched.hint.splitlines():
+            terminal.say(f"  {line}")
+    if fetched.run_folder:
+        terminal.say(f"    {fetched.run_folder}")

@@ -84,7 +84,12 @@ class DataSource:
         """Whether it is fetched from somewhere: a hub's name, or addresses of files."""
         if self.path in _READERS:
             return any(text.startswith(_REMOTE) for text in _texts(self.options.get("data_files")))
-        return _HUB_NAME.fullmatch(self.path) is not None
+        return self.is_hub_name
+
+    @property
+    def is_hub_name(self) -> bool:
+        """Whether the path is a data set's name on a hub."""
+        return self.path not in _READERS and _HUB_NAME.fullmatch(self.path) is not None
 
 
 def source_of(path: Any, name: Any = None, options: Mapping[str, Any] | None = None) -> DataSource:
