@@ -89,7 +89,7 @@ def build_job(preflight: Preflight, conf: BenchmarkDockerConf) -> JobSpec:
         files={REQUEST_NAME: json.dumps(told.to_json(), ensure_ascii=False, indent=2)},
         results=(STATUS_FILE,),
         gpus=preflight.gpus,
-        image=conf.image,
+        image=conf.chosen_image,
     )
 
 

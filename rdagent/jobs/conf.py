@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from rdagent.core.settings import SETTINGS_CLASSES, Settings
+from rdagent.core.settings import SETTINGS_CLASSES, Settings, load
 from rdagent.jobs.images import recipe_root
+from rdagent.jobs.images.own import own_name
 from rdagent.jobs.profiles import Resources
 from rdagent.jobs.spec import Role
 
@@ -35,7 +36,7 @@ class DockerConf(Settings):
 
     role: Role = "lm-eval"
     dockerfile_folder_path: Path = Field(
-        default_factory=recipe_root, description="Folder of the image's recipe."
+        default_factory=recipe_root, description="Folder of the recipe; one of your own is built."
     )
     image: str | None = Field(
         default=None, description="Image to use; empty: the one built of the recipe."
@@ -64,6 +65,17 @@ class DockerConf(Settings):
             parse_size(value)
         return value
 
+    @property
+    def own_recipe(self) -> Path | None:
+        """The folder of a recipe that is not ours, if the user named one."""
+        ours = recipe_root() in (path := self.dockerfile_folder_path.absolute(), path.parent)
+        return None if ours else path
+
+    @property
+    def chosen_image(self) -> str | None:
+        """The image that the user wants, None for ours; one that is named wins over a recipe."""
+        return self.image or (own_name(self.own_recipe) if self.own_recipe else None)
+
     def resources(self) -> Resources:
         """Return the limits as the profiles take them."""
         return Resources(
@@ -80,7 +92,7 @@ class BenchmarkDockerConf(DockerConf):
 
     dockerfile_folder_path: Path = Field(
         default_factory=lambda: recipe_root() / "lm_eval",
-        description="Folder of the image's recipe.",
+        description="Folder of the recipe; one of your own, with a Dockerfile, is built.",
     )
     default_entry: str = Field(
         default="bash /app/eval_entrypoint.sh", description="What runs when nothing else is said."
@@ -95,7 +107,7 @@ class FTDockerConf(DockerConf):
     role: Role = "train"
     dockerfile_folder_path: Path = Field(
         default_factory=lambda: recipe_root() / "train",
-        description="Folder of the image's recipe.",
+        description="Folder of the recipe; one of your own, with a Dockerfile, is built.",
     )
     default_entry: str = Field(
         default="bash /app/train_entrypoint.sh", description="What runs when nothing else is said."
@@ -147,6 +159,11 @@ SETTINGS_CLASSES += [BenchmarkDockerConf, FTDockerConf, LocalConf]
 
 
 C = TypeVar("C", bound=DockerConf)
+
+
+def container_conf(role: Role) -> DockerConf:
+    """Return how the user configured the containers of a role."""
+    return load(FTDockerConf) if role == "train" else load(BenchmarkDockerConf)
 
 
 def with_timeout(conf: C, seconds: float | None) -> C:

@@ -24,6 +24,7 @@ from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, DockerConf, FTDockerConf
 from rdagent.jobs.gpus import visible_gpus
 from rdagent.jobs.images import ensure_image
+from rdagent.jobs.images.own import ensure_own
 from rdagent.jobs.interrupts import signals_as_flags
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.profiles import Resources, evaluate_limits, offline_environment, train_limits
@@ -158,7 +159,9 @@ class DockerEnv(CommandEnv):
 
     def prepare(self) -> None:
         """Build the image if it is not there; builds nothing when nothing changed."""
-        if self.conf.image is None:
+        if self.conf.image is None and self.conf.own_recipe:
+            ensure_own(self.conf.own_recipe, progress=lambda line: None)
+        elif self.conf.image is None:
             ensure_image(
                 self.conf.role,
                 accelerator=accelerator_of(self._gpus()),
@@ -189,7 +192,7 @@ class DockerEnv(CommandEnv):
             gpus=gpus,
             network="bridge" if conf.network == "bridge" else "none",
             workdir=root,
-            image=conf.image,
+            image=conf.chosen_image,
             overlays={name: f"{root}/{name}" for name in self.writable},
         )
 

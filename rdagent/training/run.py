@@ -298,7 +298,7 @@ def _job(planned: _Plan) -> JobSpec:
         files={REQUEST_NAME: json.dumps(planned.told.to_json(), ensure_ascii=False, indent=2)},
         results=(STATUS_FILE, RESULT_FILE),
         gpus=planned.gpus,
-        image=conf.image,
+        image=conf.chosen_image,
     )
 
 

@@ -36,8 +36,10 @@ from rdagent.jobs.backends.docker_api import (
     is_missing,
     refusals,
 )
+from rdagent.jobs.conf import container_conf
 from rdagent.jobs.exposure import READER, SplitEnvironment, split_environment
 from rdagent.jobs.images import ensure_image, image_id, image_name
+from rdagent.jobs.images.own import ensure_own
 from rdagent.jobs.outcome import EngineError
 from rdagent.jobs.ready import Progress, Ready
 from rdagent.jobs.spec import Accelerator, JobSpec, Mount, Role
@@ -82,7 +84,12 @@ class DockerBackend:
         return image_name(role, accelerator)
 
     def ensure(self, role: Role, accelerator: Accelerator = "cpu", *, progress: Progress) -> Ready:
-        """Build a role's image if it is not there."""
+        """Build a role's image, or the user's own, if it is not there."""
+        conf = container_conf(role)
+        if conf.image:
+            return Ready(conf.image, built=False, seconds=0.0)
+        if conf.own_recipe:
+            return ensure_own(conf.own_recipe, progress=progress)
         image = ensure_image(role, accelerator=accelerator, progress=progress)
         return Ready(image.name, image.built, image.seconds)
 

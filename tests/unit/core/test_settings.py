@@ -93,3 +93,18 @@ def test_every_setting_says_what_it_is():
     for cls in SETTINGS_CLASSES:
         for name, field in cls.model_fields.items():
             assert name == "role" or field.description, f"{cls.__name__}.{name}"
+
+
+def test_every_setting_is_read_by_something():
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "rdagent").rglob("*.py")
+        if "inside" not in path.parts
+    )
+    unread = [
+        f"{cls.__name__}.{field}"
+        for cls in SETTINGS_CLASSES
+        for field in cls.model_fields
+        if not re.search(rf"\.{field}\b", code)
+    ]
+    assert unread == []

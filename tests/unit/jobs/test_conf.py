@@ -3,7 +3,7 @@
 import pytest
 
 from rdagent.core.settings import load
-from rdagent.errors import SettingsError
+from rdagent.errors import RefusedError, SettingsError
 from rdagent.jobs.conf import BenchmarkDockerConf, FTDockerConf, parse_size, with_timeout
 
 
@@ -33,3 +33,26 @@ def test_the_seeds_fields_have_the_seeds_values():
     assert conf.running_timeout_period == 3600
     assert conf.dockerfile_folder_path.name == "lm_eval"
     assert with_timeout(conf, 7).resources().deadline_seconds == 7
+
+
+def test_our_own_recipe_is_no_recipe_of_the_users():
+    assert load(BenchmarkDockerConf).own_recipe is None
+    assert load(FTDockerConf).chosen_image is None
+
+
+def test_a_recipe_of_the_users_own_names_its_image_by_content(monkeypatch, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM python:3.11\n")
+    monkeypatch.setenv("BENCHMARK_DOCKER_DOCKERFILE_FOLDER_PATH", str(tmp_path))
+    first = load(BenchmarkDockerConf).chosen_image
+    (tmp_path / "more.txt").write_text("x")
+    second = load(BenchmarkDockerConf).chosen_image
+    assert first.startswith("rdagent-own:")
+    assert first != second
+    monkeypatch.setenv("BENCHMARK_DOCKER_IMAGE", "mine:1")
+    assert load(BenchmarkDockerConf).chosen_image == "mine:1"
+
+
+def test_a_folder_without_a_recipe_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("FT_DOCKER_DOCKERFILE_FOLDER_PATH", str(tmp_path))
+    with pytest.raises(RefusedError, match="no Dockerfile"):
+        _ = load(FTDockerConf).chosen_image

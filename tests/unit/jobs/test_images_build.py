@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from rdagent.core.settings import load
 from rdagent.errors import BuildFailed, ImageUnavailable, InfrastructureError
+from rdagent.jobs.backends.docker import DockerBackend
+from rdagent.jobs.conf import FTDockerConf
 from rdagent.jobs.images import base, build, context, engine, ensure, plan, space, torch_wheel
 from rdagent.jobs.images.engine import BuildRequest
 from rdagent.jobs.images.pip import PipFailed
@@ -237,3 +240,15 @@ def test_too_small_a_disk_is_refused_before_the_work(tmp_path: Path) -> None:
 def test_naming_images_imports_no_docker_library() -> None:
     code = "import sys, rdagent.jobs.images; sys.exit('docker' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_recipe_of_the_users_own_is_built_once(
+    made: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "Dockerfile").write_text("FROM given:1\n")
+    monkeypatch.setenv("FT_DOCKER_DOCKERFILE_FOLDER_PATH", str(tmp_path / "mine"))
+    first = DockerBackend().ensure("train", progress=quiet)
+    again = DockerBackend().ensure("train", progress=quiet)
+    assert (first.built, again.built) == (True, False)
+    assert made.built == [first.name] == [load(FTDockerConf).chosen_image]
