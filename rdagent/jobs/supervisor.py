@@ -27,6 +27,7 @@ from rdagent.jobs.backends.base import LABEL, Backend, FoundJob
 from rdagent.jobs.exposure import require_unexposed
 from rdagent.jobs.interrupts import Interrupts, signals_as_flags
 from rdagent.jobs.outcome import Outcome
+from rdagent.jobs.places import require_contained
 from rdagent.jobs.reaper import reap
 from rdagent.jobs.running import (
     CANCEL_FILE,
@@ -58,6 +59,7 @@ def run_job(
     unreadable.  Ctrl-C, TERM and a marker of ``cancel`` end the job and return the
     outcome ``cancelled``.
     """
+    require_contained(spec)
     require_readable(spec.mounts, backend.user())
     require_unexposed(spec)
     with _only_one(attempts), signals_as_flags() as interrupts:
