@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +100,18 @@ def test_this_process_is_alive_and_one_that_ended_is_dead():
     assert is_dead(f"{host}/other/{space}/{pid}/{started}")
     assert not is_dead(f"elsewhere/{boot}/{space}/{pid}/{started}")
     assert not is_dead("garbage")
+
+
+def test_a_process_that_ended_and_that_nobody_waited_for_is_dead():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    owner = "/".join([*this_owner().split("/")[:3], str(child.pid), started])
+    assert not is_dead(owner)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_dead(owner)
+    child.stdin.close()
+    child.wait()
 
 
 class Keeping(FakeBackend):
