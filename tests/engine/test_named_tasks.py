@@ -130,3 +130,40 @@ def test_what_is_not_here_is_refused_by_name_and_starts_nothing(place, data):
     )
     with pytest.raises(RefusedError, match=r"the data of mmlu \(57 tasks\)"):
         run(request, DockerBackend())
+
+
+SERVED = """
+import datasets, json
+from pathlib import Path
+from rdagent.inside.evaluate.local_data import in_place_of_the_hub
+with in_place_of_the_hub(Path("/data")) as served:
+    found = datasets.load_dataset("openai/gsm8k", "main")
+    empty = found["train"]
+print(json.dumps([found["test"][0], found["test"][1], len(empty), empty.column_names]))
+try:
+    with in_place_of_the_hub(Path("/data")):
+        datasets.load_dataset("Rowan/hellaswag")
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_rows_are_served_as_they_were_written(images, tmp_path):
+    rows = [{"question": "2024-01-01", "answer": "007"}, {"question": "a", "late": [1]}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    add(AddRequest("gsm8k", {"test": path}, {}), tmp_path / "served")
+    command = ["docker", "run", "--rm", "--network", "none", "-v", f"{tmp_path}/served:/data:ro"]
+    command += ["-e", "HF_HUB_OFFLINE=1", "-e", "HF_HOME=/tmp/hf", "--entrypoint", "python"]
+    made = subprocess.run(
+        [*command, images["lm-eval"], "-c", SERVED], capture_output=True, text=True, check=True
+    )
+    served, refused = made.stdout.strip().splitlines()
+    # A date stays a text, a column that comes late is kept, a split that lacks is empty.
+    assert json.loads(served) == [
+        {"question": "2024-01-01", "answer": "007", "late": None},
+        {"question": "a", "answer": None, "late": [1]},
+        0,
+        ["question", "answer", "late"],
+    ]
+    assert refused == "ConnectionError"
