@@ -58,6 +58,10 @@ def serving_of(configuration: LoraConfiguration, contents: Contents) -> Serving:
     return Serving(tuple((*_by_fields(configuration), *_by_contents(configuration, contents))))
 
 
+def _reason(code: str, seen: str) -> Problem:
+    return problem(code, f"{KINDS[code].meaning} ({seen})")
+
+
 def _by_fields(configuration: LoraConfiguration) -> Iterator[Problem]:
     raw = configuration.raw
     for code, field in (
@@ -73,7 +77,7 @@ def _by_fields(configuration: LoraConfiguration) -> Iterator[Problem]:
         ("activated_lora", "alora_invocation_tokens"),
     ):
         if configuration.has(field):
-            yield problem(code, f"{field} is set")
+            yield _reason(code, f"{field} is set")
     for field in (
         "use_bdlora",
         "monteclora_config",
@@ -82,24 +86,24 @@ def _by_fields(configuration: LoraConfiguration) -> Iterator[Problem]:
         "arrow_config",
     ):
         if configuration.has(field):
-            yield problem("variant_unknown", f"{field} is set")
+            yield _reason("variant_unknown", f"{field} is set")
     if raw.get("bias", "none") != "none":
-        yield problem("bias_trained", f"bias is {raw['bias']!r}")
+        yield _reason("bias_trained", f"bias is {raw['bias']!r}")
     start = raw.get("init_lora_weights")
     if isinstance(start, str) and start.lower() not in _PLAIN_STARTS:
-        yield problem("changes_base", f"init_lora_weights is {start!r}")
+        yield _reason("changes_base", f"init_lora_weights is {start!r}")
     if configuration.highest_rank > VLLM_RANKS[-1]:
         rank = configuration.highest_rank
-        yield problem("rank_over_limit", f"rank {rank}, vLLM's limit is {VLLM_RANKS[-1]}")
+        yield _reason("rank_over_limit", f"rank {rank}, vLLM's limit is {VLLM_RANKS[-1]}")
 
 
 def _by_contents(configuration: LoraConfiguration, contents: Contents) -> Iterator[Problem]:
     if configuration.saved_modules or contents.saved:
         names = list(configuration.saved_modules) or sorted(contents.saved)
-        yield problem("saved_modules", some(names))
+        yield _reason("saved_modules", some(names))
     adapted = [m.name for m in contents.modules if m.is_embedding or EMBEDDINGS.search(m.name)]
     if adapted:
-        yield problem("embedding_lora", some(adapted))
+        yield _reason("embedding_lora", some(adapted))
 
 
 def rank_limit(ranks: Iterable[int]) -> int:

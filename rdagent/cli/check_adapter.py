@@ -10,6 +10,8 @@ from rdagent.cli.terminal import Terminal
 from rdagent.core.settings import finetune_settings
 from rdagent.errors import AdapterInvalid
 from rdagent.evaluation.adapter_check import check_on_model
+from rdagent.evaluation.convert import convert, needs_conversion
+from rdagent.jobs.backends.choose import choose_backend
 from rdagent.models.resolve import resolve_model
 
 
@@ -23,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="folder or name; default: the adapter's own, if it is here",
     )
+    parser.add_argument(
+        "--convert",
+        action="store_true",
+        help="turn a pickled adapter_model.bin into safetensors first, in a container",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
@@ -31,12 +38,25 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     model = None
     if arguments.base_model:
         model = resolve_model(arguments.base_model, finetune_settings().file_path / "models")
+    if arguments.convert:
+        _convert(arguments.folder, terminal)
     report = check_on_model(arguments.folder, model)
     if terminal.json_only:
         terminal.json(report.to_json())
     else:
         print_report(report, terminal)
     return 0 if report.ok else AdapterInvalid.exit_code
+
+
+def _convert(folder: Path, terminal: Terminal) -> None:
+    if not needs_conversion(folder):
+        terminal.note(f"nothing to convert in {folder}")
+        return
+    backend = choose_backend()
+    with terminal.progress("converting") as progress:
+        backend.ensure("lm-eval", progress=progress.update)
+        written = convert(folder, backend)
+    terminal.note(f"wrote {written}; the pickle stays as it was")
 
 
 def print_report(report: Report, terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ from rdagent.core.feedback import CoSTEERSingleFeedback
 from rdagent.errors import (
     AdapterInvalid,
     BuildFailed,
+    DiskFull,
     ImageUnavailable,
     InfrastructureError,
     JobFailed,
@@ -97,6 +98,7 @@ def _reason_of(error: RDAgentError) -> Reason:
         (AdapterInvalid, "adapter_invalid"),
         (UsageError, "refused"),
         (ResultError, "results_invalid"),
+        (DiskFull, "disk_full"),
         (BuildFailed, "build_failed"),
         (ImageUnavailable, "image_unavailable"),
         (InfrastructureError, "image_unavailable"),

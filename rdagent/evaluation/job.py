@@ -25,6 +25,7 @@ def told_inside(preflight: Preflight) -> EvaluateRequest:
             checked.name,
             checked.model.inside,
             f"{{mount:adapter_{index}}}" if checked.adapter else None,
+            checked.merge,
         )
         for index, checked in enumerate(preflight.variants)
     )
@@ -110,6 +111,7 @@ def _environment(preflight: Preflight) -> dict[str, str]:
         "BATCH_SIZE": request.batch_size,
         "NUM_GPUS": str(len(preflight.gpus)),
         "ENGINE": preflight.engine,
+        "RDAGENT_SCRATCH": "{mount:scratch}",
     }
     adapters = [i for i, checked in enumerate(preflight.variants) if checked.adapter]
     if adapters:

@@ -43,6 +43,7 @@ def _variant(checked: CheckedVariant) -> dict[str, Any]:
             "folder": str(checked.adapter.path),
             "digest": checked.adapter_digest,
             "rank": checked.adapter.rank,
+            "merged": checked.merge,
         }
     return document
 

@@ -20,6 +20,7 @@ from rdagent.errors import InternalError, RefusedError, UsageError
 from rdagent.evaluation.adapter_check import check_on_model
 from rdagent.evaluation.benchmark_needs import CheckedData, check_data
 from rdagent.evaluation.benchmarks import data_folder
+from rdagent.evaluation.engines import ServedVariant, choose_engine
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.tasks import ResolvedTasks, resolve_tasks
 from rdagent.files.digests import tree_digest
@@ -40,6 +41,8 @@ class CheckedVariant:
     model_digest: str
     adapter: Adapter | None = None
     adapter_digest: str | None = None
+    #: The adapter is merged into the model before the engine gets it.
+    merge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Preflight:
     @property
     def max_lora_rank(self) -> int:
         """The limit that vLLM must make room for."""
-        return rank_limit(adapter.rank for adapter in self.adapters)
+        served = (v.adapter for v in self.variants if v.adapter and not v.merge)
+        return rank_limit(adapter.rank for adapter in served)
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
@@ -89,16 +93,17 @@ def check(request: EvaluationRequest) -> Preflight:
     variants = _checked(request, adapters)
     adapter_notes = _check_adapters(variants)
     gpus = _gpus(request)
-    engine, engine_notes = choose_engine(request, list(adapters.items()), gpus)
+    wanted = [ServedVariant(v.name, v.model, v.adapter) for v in variants]
+    choice = choose_engine(request.engine, wanted, on_gpu=bool(gpus))
     return Preflight(
         request=request,
         tasks=tasks,
-        variants=variants,
+        variants=tuple(replace(v, merge=v.name in choice.merged) for v in variants),
         data=data,
         include_digests=tuple(_folder_digest(folder) for folder in request.include),
-        engine=engine,
+        engine=choice.engine,
         gpus=gpus,
-        notes=(*tasks.notes, *data.notes, *adapter_notes, *engine_notes),
+        notes=(*tasks.notes, *data.notes, *adapter_notes, *choice.notes),
     )
 
 
@@ -237,24 +242,6 @@ def _gpus(request: EvaluationRequest) -> tuple[str, ...]:
             hint="Set FT_BENCHMARK_NUM_GPUS to what is here; 0 runs on the CPU.",
         )
     return found[:wanted]
-
-
-def choose_engine(
-    request: EvaluationRequest, adapters: list[tuple[str, Adapter]], gpus: tuple[str, ...]
-) -> tuple[Engine, tuple[str, ...]]:
-    """Return the one engine for all variants, and what is to be said about it.
-
-    Engines differ in the last digits, so base and adapters share one.
-    """
-    wanted: Engine = ("vllm" if gpus else "hf") if request.engine == "auto" else request.engine
-    if wanted == "hf":
-        return "hf", ()
-    for name, adapter in adapters:
-        if not adapter.serving.is_plain:
-            why = adapter.serving.why_not
-            note = f"vLLM cannot serve the adapter {name!r}: {why}; all models ran on hf instead"
-            return "hf", (note,)
-    return "vllm", ()
 
 
 def _folder_digest(folder: Path) -> str:

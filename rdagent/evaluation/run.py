@@ -16,6 +16,7 @@ from typing import Any
 from rdagent.core.feedback import TaskScore
 from rdagent.core.settings import load, runs_root
 from rdagent.errors import ResultError
+from rdagent.evaluation.engines import require_room
 from rdagent.evaluation.job import build_job, identity
 from rdagent.evaluation.manifest import manifest_of
 from rdagent.evaluation.metrics import Average, average
@@ -166,6 +167,7 @@ def _run_job(
     folder: RunFolder, preflight: Preflight, spec: JobSpec, backend: Backend, watch: Watch
 ) -> Evaluation:
     shutil.rmtree(folder.path / "variants", ignore_errors=True)
+    require_room([v.model for v in preflight.variants if v.merge], folder.path)
     folder.event("started", engine=preflight.engine, tasks=list(preflight.tasks.names))
     with signals_as_flags() as interrupts, folder.ends_with_its_errors():
         end = run_job(backend, spec, folder.attempts, folder.run_id, watch)

@@ -33,6 +33,8 @@ class Variant:
     name: str
     model: str
     adapter: str | None = None
+    #: The adapter is merged into the model first, for an engine that cannot serve it as it is.
+    merge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,12 @@ class EvaluateRequest:
 
 
 def _variant(fields: Fields) -> Variant:
-    return Variant(fields.text("name"), fields.text("model"), fields.text_or_none("adapter"))
+    return Variant(
+        fields.text("name"),
+        fields.text("model"),
+        fields.text_or_none("adapter"),
+        fields.flag("merge"),
+    )
 
 
 Choice = TypeVar("Choice", bound=str)

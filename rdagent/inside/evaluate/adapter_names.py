@@ -6,12 +6,10 @@ base.  So ``vllm_engine`` asks here first; only the headers of the files are rea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-_HEADER_LIMIT = 100 << 20
+from rdagent.inside.evaluate.model_files import ADAPTER_WEIGHTS, read_header
 
 
 def strangers(base: Path, adapter: Path) -> list[str]:
@@ -25,13 +23,7 @@ def strangers(base: Path, adapter: Path) -> list[str]:
 
 def _names(files: Iterable[Path]) -> Iterator[str]:
     for path in files:
-        try:
-            with path.open("rb") as stream:
-                size = int.from_bytes(stream.read(8), "little")
-                header = json.loads(stream.read(min(size, _HEADER_LIMIT)))
-        except (OSError, ValueError):
-            continue
-        yield from (name for name in header if name != "__metadata__")
+        yield from (name for name in read_header(path) if name != "__metadata__")
 
 
 def _module(weight: str) -> str:

@@ -11,17 +11,15 @@ from typing import Any
 
 import torch
 from lm_eval.models.huggingface import HFLM
-from peft import PeftConfig, get_peft_model
 
-from rdagent.errors import AdapterInvalid, JobFailed
-from rdagent.inside.evaluate import failures, generation
+from rdagent.errors import JobFailed
+from rdagent.inside.evaluate import generation, model_files, peft_model
 from rdagent.inside.evaluate.engine import AdapterCheck, Opened, effect_notes
 from rdagent.inside.evaluate.model_files import ModelFiles
 from rdagent.records.requests import EvaluateRequest, Variant
 
 #: On a CPU, probing for the largest batch only burns time.
 CPU_BATCH_SIZE = "16"
-PROBE_TOKENS = 32
 
 
 def open_hf(request: EvaluateRequest, variant: Variant, model: ModelFiles) -> Opened:
@@ -37,6 +35,9 @@ def open_hf(request: EvaluateRequest, variant: Variant, model: ModelFiles) -> Op
         "parallelize": request.num_gpus > 1,
         **generation.thinking_arguments(request),
     }
+    tokenizer = model_files.tokenizer_folder(model.folder, variant.adapter)
+    if tokenizer != model.folder:
+        model_args["tokenizer"] = str(tokenizer)
     lm = HFLM(**model_args, device=device, batch_size=batch_size)
     check = None
     if variant.adapter is not None:
@@ -67,59 +68,7 @@ def _device(gpus: int) -> str:
 
 def attach(lm: Any, folder: str) -> AdapterCheck:
     """Put an adapter on a loaded model; raises AdapterInvalid when the two do not fit."""
-    base = lm.model
-    try:
-        config = PeftConfig.from_pretrained(folder)
-        config.inference_mode = True
-        _make_room(base, Path(folder))
-        model = get_peft_model(base, config)
-        result = model.load_adapter(
-            folder, model.active_adapter, is_trainable=False, torch_device=str(lm.device)
-        )
-    except Exception as error:
-        if failures.is_memory(error):
-            raise
-        raise AdapterInvalid(
-            f"the adapter cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
-    _refuse_misfit(result.missing_keys, result.unexpected_keys)
-    model.eval()
+    model = peft_model.put_on(lm.model, Path(folder), str(lm.device))
     lm._model = model
     lm.peft = folder
-    return AdapterCheck(_largest_change(lm))
-
-
-def _make_room(base: Any, folder: Path) -> None:
-    """Resize the vocabulary only for an adapter that brings embeddings of another size."""
-    from safetensors import safe_open
-
-    weights = folder / "adapter_model.safetensors"
-    if not weights.is_file():
-        return
-    with safe_open(weights, framework="pt") as stored:
-        for name in stored.keys():  # noqa: SIM118 - not a mapping
-            if name.endswith(("embed_tokens.weight", "lm_head.weight")):
-                rows = stored.get_slice(name).get_shape()[0]
-                if rows != base.get_input_embeddings().weight.shape[0]:
-                    base.resize_token_embeddings(rows)
-                return
-
-
-def _refuse_misfit(missing: list[str], unexpected: list[str]) -> None:
-    if missing or unexpected:
-        example = (missing or unexpected)[0]
-        raise AdapterInvalid(
-            f"the adapter does not fit the base model: {len(missing)} weights missing,"
-            f" {len(unexpected)} unexpected, {example} among them"
-        )
-
-
-def _largest_change(lm: Any) -> float:
-    """Return how far the adapter moves a log-probability on a short probe."""
-    count = min(PROBE_TOKENS, lm.model.get_input_embeddings().weight.shape[0])
-    tokens = torch.arange(count, device=lm.device).unsqueeze(0)
-    with torch.no_grad():
-        tuned = lm.model(tokens).logits.float().log_softmax(-1)
-        with lm.model.disable_adapter():
-            plain = lm.model(tokens).logits.float().log_softmax(-1)
-    return float((tuned - plain).abs().max())
+    return AdapterCheck(peft_model.largest_change(model))

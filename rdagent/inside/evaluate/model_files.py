@@ -7,6 +7,7 @@ should know about tokenizers, templates and generation defaults.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from typing import Any
 from rdagent.errors import JobFailed
 
 DEFAULT_LENGTH = 4096
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_HEADER_LIMIT = 100 << 20
+_TABLES = (
+    "embed_tokens.weight",
+    "lm_head.weight",
+    "embed_in.weight",
+    "embed_out.weight",
+    "wte.weight",
+    "word_embeddings.weight",
+)
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
 #: Engine hf obeys these in a greedy answer, engine vllm takes only what a task says.
 _GREEDY_CHANGERS = {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_new_tokens": 0}
@@ -90,11 +101,47 @@ def chat_template(folder: Path) -> str | None:
         return template.strip() if isinstance(template, str) else None
 
 
+def embedding_rows(files: Iterable[Path]) -> int | None:
+    """Return how many rows the embeddings in these safetensors files have, if they hold any."""
+    for path in files:
+        for name, tensor in read_header(path).items():
+            shape = tensor.get("shape") if isinstance(tensor, dict) else None
+            is_table = name.endswith(_TABLES) and "original_module" not in name
+            if is_table and isinstance(shape, list) and len(shape) == 2:
+                return int(shape[0])
+    return None
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return the header of a safetensors file, empty when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(size, _HEADER_LIMIT)))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def tokenizer_folder(model: Path, adapter: str | None) -> Path:
+    """Return whose tokenizer is used: the adapter's when it brings embeddings of another size."""
+    if adapter is None:
+        return model
+    brought = embedding_rows([Path(adapter) / ADAPTER_WEIGHTS])
+    has_tokenizer = (Path(adapter) / "tokenizer_config.json").is_file()
+    if brought is None or not has_tokenizer:
+        return model
+    known = embedding_rows(sorted(model.glob("*.safetensors")))
+    return Path(adapter) if brought != known else model
+
+
 def adapter_notes(base: ModelFiles, adapter: str | None) -> list[str]:
     """Return where an adapter's own tokenizer differs from the base's, which all variants use."""
     if adapter is None:
         return []
     folder = Path(adapter)
+    if tokenizer_folder(base.folder, adapter) == folder:
+        return ["the adapter resized the vocabulary; its own tokenizer was used"]
     notes = []
     template = chat_template(folder)
     if template is not None and template != chat_template(base.folder):

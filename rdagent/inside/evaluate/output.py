@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdagent.files import atomic
-from rdagent.records.requests import EvaluateRequest
+from rdagent.records.requests import EvaluateRequest, Variant
 
 if TYPE_CHECKING:
     from rdagent.inside.evaluate.engine import Opened
+    from rdagent.inside.evaluate.merge import Merged
     from rdagent.inside.evaluate.variant import Clock
 
 RESULTS_FILE = "results.json"
@@ -33,11 +34,13 @@ class Origin:
     """Where results come from."""
 
     request: EvaluateRequest
-    name: str
+    variant: Variant
     opened: Opened
     chat: bool
     #: How long the prompts were, by task.
     prompts: dict[str, Any]
+    #: How the adapter was merged into its base, if it was.
+    merged: Merged | None = None
 
 
 def write(folder: Path, results: dict[str, Any], origin: Origin) -> list[str]:
@@ -150,6 +153,8 @@ def _origin_fields(origin: Origin) -> dict[str, Any]:
     template = template if isinstance(template, str) else None
     system = origin.request.system_prompt
     model = origin.opened.model_args.get("peft") or origin.opened.model_args["pretrained"]
+    if origin.merged:
+        model = origin.merged.adapter  # the merged model is gone by the time this is read
     return {
         "model_source": origin.request.engine,
         "model_name": model,
@@ -167,7 +172,7 @@ def write_variant(folder: Path, origin: Origin, clock: Clock, notes: list[str]) 
     opened = origin.opened
     document = {
         "schema": VARIANT_SCHEMA,
-        "name": origin.name,
+        "name": origin.variant.name,
         "engine": origin.request.engine,
         "device": opened.device,
         "versions": _versions(),
@@ -179,6 +184,7 @@ def write_variant(folder: Path, origin: Origin, clock: Clock, notes: list[str]) 
         "batch_size": opened.batch_size,
         "seed": origin.request.seed,
         "prompts": origin.prompts,
+        "merged": asdict(origin.merged) if origin.merged else None,
         "adapter_check": asdict(opened.adapter) if opened.adapter else None,
         "notes": notes,
     }

@@ -6,6 +6,7 @@ fails does not stop the next one, unless it failed for the request's sake.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from rdagent.errors import ResultError
 from rdagent.files import atomic, paths
 from rdagent.inside.evaluate import failures
+from rdagent.inside.evaluate.merge import merged_folder
 from rdagent.inside.evaluate.processes import Ending, Stopper, run_child
 from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.status import STATUS_FILE, InsideStatus, PartStatus
@@ -69,12 +71,25 @@ def _evaluate_variant(
     atomic.write_json(folder / REQUEST_FILE, part.to_json())
     print(f"evaluate: variant {variant.name!r} starts", file=sys.stderr, flush=True)
     started = time.monotonic()
-    arguments = [sys.executable, "-m", "rdagent.inside.evaluate.variant"]
-    ending = run_child([*arguments, str(folder / REQUEST_FILE)], stopper)
-    status = part_status(variant.name, folder, ending, stopped=stopper.requested)
+    status = PartStatus(variant.name, "ok")
+    programs = ["rdagent.inside.evaluate.variant"]
+    if variant.merge:
+        programs.insert(0, "rdagent.inside.evaluate.merge")
+    for program in programs:
+        if status.reason == "ok":
+            status = _run_program(program, variant, folder, stopper)
+    if variant.merge:
+        shutil.rmtree(merged_folder(part, variant), ignore_errors=True)
     seconds = time.monotonic() - started
     print(f"evaluate: variant {variant.name!r}: {status.reason}, {seconds:.1f} s", file=sys.stderr)
     return status
+
+
+def _run_program(program: str, variant: Variant, folder: Path, stopper: Stopper) -> PartStatus:
+    (folder / STATUS_FILE).unlink(missing_ok=True)
+    arguments = [sys.executable, "-m", program, str(folder / REQUEST_FILE)]
+    ending = run_child(arguments, stopper)
+    return part_status(variant.name, folder, ending, stopped=stopper.requested)
 
 
 def _clear(folder: Path) -> None:

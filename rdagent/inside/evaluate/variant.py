@@ -13,12 +13,13 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdagent.errors import JobFailed, RDAgentError
 from rdagent.inside.evaluate import cpus, failures, generation, model_files, output
+from rdagent.inside.evaluate.merge import Merged, merged_folder
 from rdagent.inside.evaluate.prompt_lengths import PromptCount, watch
 from rdagent.inside.evaluate.trained_prompts import rendering_notes
 from rdagent.records.requests import EvaluateRequest, Variant
@@ -93,6 +94,10 @@ def evaluate(request: EvaluateRequest, variant: Variant) -> InsideStatus:
     from rdagent.inside.evaluate import engine, selection
 
     clock = Clock()
+    asked = variant
+    merged = _merged(request, asked)
+    if merged is not None:
+        variant = replace(asked, model=str(merged_folder(request, asked)), adapter=None)
     model = model_files.read(Path(variant.model), request.max_model_len)
     # Tasks come before the model: a name that is wrong costs seconds, not minutes.
     _seed(request.seed)
@@ -102,20 +107,34 @@ def evaluate(request: EvaluateRequest, variant: Variant) -> InsideStatus:
     opened = engine.open_engine(request, variant, model)
     clock.lap("engine")
     chat = _chat_template(request, opened)
-    rendered = rendering_notes(variant.adapter, opened.lm, chat=chat)
+    rendered = rendering_notes(asked.adapter, opened.lm, chat=chat)
     prompts = _watch_prompts(request, opened)
     results = _run(request, selected, opened, chat=chat)
     clock.lap("evaluate")
     folder = Path(request.output)
-    notes = [*model.notes, *opened.notes, *model_files.adapter_notes(model, variant.adapter)]
-    notes += rendered
+    notes = [*model.notes, *opened.notes, *model_files.adapter_notes(model, asked.adapter)]
+    notes += [*_merge_notes(merged), *rendered]
     template = model_files.chat_template(model.folder) if chat else None
     notes += [*generation.thinking_notes(request, template), *prompts.notes()]
-    origin = output.Origin(request, variant.name, opened, chat, prompts.to_json())
+    origin = output.Origin(request, asked, opened, chat, prompts.to_json(), merged)
     notes += output.write(folder, results, origin)
     clock.lap("write")
     output.write_variant(folder, origin, clock, notes)
     return check_complete(results, selected, request.limit)
+
+
+def _merged(request: EvaluateRequest, variant: Variant) -> Merged | None:
+    return Merged.read(merged_folder(request, variant)) if variant.merge else None
+
+
+def _merge_notes(merged: Merged | None) -> list[str]:
+    if merged is None:
+        return []
+    said = f"the adapter was merged into its base, saved as {merged.dtype}, and then served"
+    if merged.tokenizer == merged.adapter:
+        said += ", with the adapter's own tokenizer, as it resized the vocabulary"
+    nothing = ["the adapter changes nothing: its answers are the base model's"]
+    return [said, *(nothing if merged.largest_change == 0.0 else [])]
 
 
 def _seed(seed: int) -> None:

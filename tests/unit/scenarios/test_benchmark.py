@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections import namedtuple
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from rdagent.core.experiment import FBWorkspace, Task
 from rdagent.demo import mini_home, paths
 from rdagent.errors import RefusedError, UsageError
+from rdagent.evaluation import engines
 from rdagent.evaluation.benchmarks_add import AddRequest, add
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import run
@@ -19,6 +21,7 @@ from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator, get_benchmark_env
 from tests.unit.scenarios.conftest import evaluates, lm_eval_results, write_adapter
 
+Usage = namedtuple("Usage", "total used free")
 TASK = Task(name="test")
 
 
@@ -136,16 +139,74 @@ def test_another_adapter_is_another_run(backend, workspace):
     assert len(fake.created) == 2
 
 
-def test_an_adapter_that_vllm_cannot_serve_goes_to_hf_and_the_feedback_says_so(
+def test_an_adapter_that_vllm_cannot_serve_is_merged_first_and_the_feedback_says_so(
     backend, workspace, monkeypatch
 ):
     monkeypatch.setenv("FT_BENCHMARK_ENGINE", "vllm")
     write_adapter(workspace / "output", use_dora=True)
     fake = backend()
     feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "merged into its base first" in feedback.return_checking
     assert "DoRA" in feedback.return_checking
     told = json.loads(fake.created[0].spec.files["request.json"])
-    assert told["engine"] == "hf"
+    assert (told["engine"], told["variants"][0]["merge"]) == ("vllm", True)
+
+
+def test_an_adapter_that_cannot_even_be_merged_goes_to_hf(backend, workspace, monkeypatch):
+    monkeypatch.setenv("FT_BENCHMARK_ENGINE", "vllm")
+    write_adapter(workspace / "output", alora_invocation_tokens=[1])
+    fake = backend()
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "ran on hf instead" in feedback.return_checking
+    told = json.loads(fake.created[0].spec.files["request.json"])
+    assert (told["engine"], told["variants"][0]["merge"]) == ("hf", False)
+
+
+def test_on_hf_nothing_is_merged(backend, workspace):
+    write_adapter(workspace / "output", use_dora=True)
+    fake = backend()
+    evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    told = json.loads(fake.created[0].spec.files["request.json"])
+    assert (told["engine"], told["variants"][0]["merge"]) == ("hf", False)
+
+
+def test_a_merge_into_a_quantised_base_is_refused_with_what_to_do(
+    backend, workspace, place, monkeypatch
+):
+    monkeypatch.setenv("FT_BENCHMARK_ENGINE", "vllm")
+    config = {"model_type": "qwen2", "quantization_config": {"quant_method": "gptq"}}
+    (place / "base" / "config.json").write_text(json.dumps(config))
+    write_adapter(workspace / "output", use_dora=True)
+    fake = backend()
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert (feedback.reason, fake.created) == ("refused", [])
+    assert "--engine hf" in feedback.return_checking
+
+
+def test_a_merge_without_room_on_the_disk_is_not_started(backend, workspace, monkeypatch):
+    monkeypatch.setenv("FT_BENCHMARK_ENGINE", "vllm")
+    write_adapter(workspace / "output", use_dora=True)
+    monkeypatch.setattr(engines.shutil, "disk_usage", lambda place: Usage(1, 1, 1))
+    fake = backend()
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert (feedback.reason, fake.created) == ("disk_full", [])
+
+
+def test_a_damaged_adapter_is_refused_with_its_reason_before_anything_starts(backend, workspace):
+    weights = workspace / "output" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    fake = backend()
+    feedback = evaluator(fake).evaluate(TASK, FBWorkspace(workspace), None)
+    assert (feedback.reason, fake.created) == ("adapter_invalid", [])
+    assert feedback.execution.startswith("Adapter validation failed: ")
+
+
+def test_what_is_doubtful_about_an_adapter_is_a_note_in_the_feedback(backend, workspace):
+    state = {"global_step": 3, "max_steps": 10, "log_history": []}
+    (workspace / "output" / "trainer_state.json").write_text(json.dumps(state))
+    feedback = evaluator(backend()).evaluate(TASK, FBWorkspace(workspace), None)
+    assert "training_partial: step 3 of 10" in feedback.return_checking
+    assert feedback.final_decision is True
 
 
 def test_the_rank_limit_follows_the_adapter(backend, workspace, monkeypatch):

@@ -1,6 +1,7 @@
 """Context lengths and notes from a model's and an adapter's files."""
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,43 @@ def test_another_vocabulary_in_the_adapter_is_noted(base: Path, adapter: Path) -
     (adapter / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"b": 0}}}))
     (note,) = model_files.adapter_notes(model_files.read(base, None), str(adapter))
     assert "another tokenizer" in note
+
+
+def write_tables(path: Path, **rows: int) -> None:
+    header = {name: {"shape": [count, 8]} for name, count in rows.items()}
+    text = json.dumps({"__metadata__": {}, **header}).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text)
+
+
+@pytest.fixture
+def tables(base: Path, adapter: Path) -> None:
+    write_tables(base / "model.safetensors", **{"model.embed_tokens.weight": 100})
+    (adapter / "tokenizer_config.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "own"),
+    [
+        ("base_model.model.model.embed_tokens.weight", 102, True),
+        ("base_model.model.model.embed_tokens.weight", 100, False),
+        ("base_model.model.lm_head.weight", 102, True),
+        ("base_model.model.model.layers.0.q_proj.lora_A.weight", 102, False),
+    ],
+)
+def test_the_adapters_tokenizer_is_used_when_it_resized_the_vocabulary(
+    base: Path, adapter: Path, tables: None, name: str, rows: int, own: bool
+) -> None:
+    write_tables(adapter / "adapter_model.safetensors", **{name: rows})
+    assert model_files.tokenizer_folder(base, str(adapter)) == (adapter if own else base)
+
+
+def test_a_resized_vocabulary_without_a_tokenizer_leaves_the_bases(
+    base: Path, adapter: Path, tables: None
+) -> None:
+    (adapter / "tokenizer_config.json").unlink()
+    write_tables(adapter / "adapter_model.safetensors", **{"x.embed_tokens.weight": 102})
+    assert model_files.tokenizer_folder(base, str(adapter)) == base
+
+
+def test_without_an_adapter_the_models_own_tokenizer_is_used(base: Path) -> None:
+    assert model_files.tokenizer_folder(base, None) == base

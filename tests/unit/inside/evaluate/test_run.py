@@ -1,5 +1,6 @@
 """Variants one after the other: what each part says, and what is said of all."""
 
+import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,3 +145,66 @@ def test_what_we_stopped_is_cancelled(tmp_path: Path) -> None:
 def test_when_nothing_is_scored_the_first_failure_is_the_reason(reason: Reason) -> None:
     parts = [PartStatus("a", reason, "x"), PartStatus("b", "adapter_invalid", "y")]
     assert run.summarise(parts).reason == reason
+
+
+def merging(tmp_path: Path) -> EvaluateRequest:
+    variant = Variant("dora", "/m", "/a", merge=True)
+    return EvaluateRequest(variants=(variant,), tasks=("t",), output=str(tmp_path), engine="vllm")
+
+
+def run_merging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: dict[str, InsideStatus]
+) -> tuple[InsideStatus, list[str]]:
+    started: list[str] = []
+    merged = tmp_path / "scratch" / "merged" / "dora"
+
+    def child(arguments: Sequence[str], stopper: Stopper) -> Ending:
+        program = arguments[2].rpartition(".")[2]
+        started.append(program)
+        if program == "merge":
+            merged.mkdir(parents=True)
+        status = ends[program]
+        status.write(Path(arguments[-1]).parent)
+        return WELL if status.reason == "ok" else Ending(1, "", 0)
+
+    monkeypatch.setattr(run, "run_child", child)
+    monkeypatch.setenv("RDAGENT_SCRATCH", str(tmp_path / "scratch"))
+    asked = merging(tmp_path)
+    status = run.evaluate(
+        asked, {"dora": run.variant_folder(tmp_path, asked.variants[0])}, Stopper()
+    )
+    assert not merged.exists(), "the merged model is taken away, whatever happens"
+    return status, started
+
+
+def test_a_variant_is_merged_before_it_is_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = {"merge": InsideStatus("ok"), "variant": InsideStatus("ok")}
+    status, started = run_merging(tmp_path, monkeypatch, ends)
+    assert (status.reason, started) == ("ok", ["merge", "variant"])
+
+
+def test_a_merge_that_fails_ends_its_variant_with_its_own_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = {"merge": InsideStatus("disk_full", "no room"), "variant": InsideStatus("ok")}
+    status, started = run_merging(tmp_path, monkeypatch, ends)
+    assert (status.reason, started) == ("disk_full", ["merge"])
+    assert "no room" in status.message
+
+
+def test_a_merge_that_died_silently_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "run_child", lambda arguments, stopper: Ending(-9, "", 0))
+    asked = merging(tmp_path)
+    status = run.evaluate(
+        asked, {"dora": run.variant_folder(tmp_path, asked.variants[0])}, Stopper()
+    )
+    assert status.reason == "killed_externally"
+
+
+def test_a_request_says_who_is_merged_and_keeps_it_through_json(tmp_path: Path) -> None:
+    asked = merging(tmp_path)
+    assert EvaluateRequest.from_json(json.loads(json.dumps(asked.to_json()))) == asked
