@@ -1,18 +1,16 @@
 """``benchmarks fetch``: the data of tasks from a hub, got in the image that will evaluate.
 
 The one job with a network.  It writes to its own folder; what is whole there is published
-into the benchmarks folder, data set by data set.  The user's token is a file that only
-the job's user reads, gone when the job is.
+into the benchmarks folder, data set by data set.  The user's token reaches
+the job's own process and stands nowhere else.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rdagent.core.settings import load, runs_root
@@ -23,21 +21,19 @@ from rdagent.evaluation.tasks import resolve_tasks
 from rdagent.files import atomic, untrusted
 from rdagent.files.digests import file_digest
 from rdagent.files.printable import one_line
-from rdagent.jobs.access import give_to, job_user
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
 from rdagent.jobs.logfile import tail
 from rdagent.jobs.machine import with_image
 from rdagent.jobs.profiles import evaluate_limits, offline_environment
 from rdagent.jobs.runs import open_run
-from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
 from rdagent.models.access import HubAccess
 from rdagent.records.benchmarks import MANIFEST_FILE, DataSet
 from rdagent.records.reasons import Reason
 from rdagent.records.status import STATUS_FILE, InsideStatus
 
-SECRET, TOKEN_FILE = "hub_token", "token"
 _SETS_LIMIT = 10_000
 _FILE_LIMIT = 64 << 30
 _MANIFEST_LIMIT = 16 << 20
@@ -108,7 +104,8 @@ def _environment(access: HubAccess) -> dict[str, str]:
         # The fast store of the official hub is asked whatever HF_ENDPOINT says.
         environment["HF_HUB_DISABLE_XET"] = "1"
     if access.token is not None:
-        environment["HF_TOKEN_PATH"] = f"{{mount:{SECRET}}}/{TOKEN_FILE}"
+        # A secret variable: it goes past the engine's records, and logs are cleaned of it.
+        environment["HF_TOKEN"] = access.token
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         value = os.environ.get(name) or os.environ.get(name.lower())
         if value and "@" not in value:  # a password does not go into an environment
@@ -126,10 +123,7 @@ def fetch(
     spec = with_image(spec, backend)
     told = {"tasks": list(spec.argv[4:]), "endpoint": access.hub.endpoint}
     run = open_run(runs_root(), {"kind": "fetch", "told": told}, fresh=True)
-    with _secret(access.token) as mounts:
-        end = run_job(
-            backend, replace(spec, mounts=mounts), run.attempts, run.run_id, Watch(_teller(say))
-        )
+    end = run_job(backend, spec, run.attempts, run.run_id, Watch(_teller(say)))
     came, damaged = _publish_all(end, folder)
     failed = [*damaged, *_failed(end)]
     reason: Reason = "results_invalid" if end.outcome.ok and damaged else end.outcome.reason
@@ -150,28 +144,6 @@ def _teller(say: Say) -> Callable[[Path], None]:
             say(one_line(lines[-1], 100))
 
     return look
-
-
-@contextmanager
-def _secret(token: str | None) -> Iterator[tuple[Mount, ...]]:
-    """Give the token as a file in memory that the job's user alone reads."""
-    if token is None:
-        yield ()
-        return
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-    folder = Path(tempfile.mkdtemp(prefix="rdagent-", dir=memory if memory.is_dir() else None))
-    try:
-        path = folder / TOKEN_FILE
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-        with os.fdopen(descriptor, "w") as sink:
-            sink.write(token)
-        user = job_user()
-        give_to(folder, user)
-        if os.geteuid() == 0:
-            os.chown(path, user.user_id, user.group_id)
-        yield (Mount(SECRET, str(folder), "/run/secrets/rdagent"),)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failed(end: JobEnd) -> list[str]:

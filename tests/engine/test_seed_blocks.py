@@ -9,7 +9,12 @@ from rdagent.demo import mini_home, paths
 from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.benchmarks_add import AddRequest, add
 
-pytestmark = [pytest.mark.engine, pytest.mark.images, pytest.mark.data]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.images,
+    pytest.mark.data,
+    pytest.mark.timeout(1800),
+]
 
 #: What the blocks take for granted: the names that they use, and a trained workspace.
 PROLOGUE = """\
@@ -92,6 +97,8 @@ def world(place: Path, images, trained):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FT_BENCHMARK_INCLUDE", str(paths.TASK_FOLDER))
         patch.setenv("FT_BASE_MODEL", str(paths.MODEL))
+        # The tiny model never stops by itself on such questions: short answers, short tests.
+        patch.setenv("FT_BENCHMARK_MAX_GEN_TOKS", "16")
         yield {"workspace_path": str(place / "workspace")}
 
 
