@@ -6,15 +6,15 @@ lies beside the adapter.  An evaluation makes the same comparison by itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rdagent.errors import ImageUnavailable, InfrastructureError, ResultError
 from rdagent.files import untrusted
 from rdagent.files.printable import one_line
 from rdagent.jobs.backends.base import Backend
-from rdagent.jobs.machine import with_image
 from rdagent.jobs.profiles import Resources, evaluate_limits, offline_environment
-from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.jobs.spec import ACCELERATORS, JobSpec, Mount
 from rdagent.jobs.supervisor import run_job
 from rdagent.models.resolve import LocalModel
 from rdagent.records.fields import Fields
@@ -24,6 +24,10 @@ NOTES_FILE = "rendering-notes.json"
 NOTES_SCHEMA = "rdagent.rendering-notes/1"
 TIMEOUT_SECONDS = 300.0
 _SHOWN, _LIMIT = 5, 600
+NOT_YET = (
+    "what the evaluation makes of the prompts is compared when the adapter is evaluated: "
+    "there is no image of lm-eval here yet"
+)
 
 
 def compare_rendering(
@@ -31,16 +35,15 @@ def compare_rendering(
 ) -> tuple[str, ...]:
     """Return where the two render differently, or why that could not be found out.
 
-    Returns nothing when there is no record, or no image to compare with: none is built.
+    Returns nothing when there is no record.  No image is built for it.
     """
     if not (adapter / RENDERING_FILE).is_file():
         return ()
     try:
-        spec = with_image(_job(model, adapter), backend)
-        backend.check(spec)
+        spec = _on_what_is_there(_job(model, adapter), backend)
+        if spec is None:
+            return (NOT_YET,)
         end = run_job(backend, spec, run / "rendering", run.name)
-    except ImageUnavailable:
-        return ()
     except InfrastructureError as error:
         return (f"rendering was not compared: {error.message}",)
     try:
@@ -49,6 +52,18 @@ def compare_rendering(
     except ResultError as error:
         return (f"rendering was not compared: {end.outcome.reason}, {error.message}",)
     return tuple(one_line(note, _LIMIT) for note in notes[:_SHOWN])
+
+
+def _on_what_is_there(spec: JobSpec, backend: Backend) -> JobSpec | None:
+    """Return the job on whichever accelerator's libraries are here: it needs no device."""
+    for accelerator in ACCELERATORS:
+        try:
+            named = replace(spec, image=backend.image(spec.role, accelerator))
+            backend.check(named)
+        except ImageUnavailable:
+            continue
+        return named
+    return None
 
 
 def _job(model: LocalModel, adapter: Path) -> JobSpec:
