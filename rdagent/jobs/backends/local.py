@@ -7,6 +7,7 @@ container would shut stays open: see ``docs/adr/0005-jobs-without-an-engine.md``
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -130,6 +131,18 @@ class LocalBackend:
         if words is None:
             raise StartFailed("other", f"{identifier} was created by another process")
         self._show_gpus(words)
+        try:
+            answer = self._launch(identifier, words)
+        except OSError as error:
+            full: EngineError = "disk_full" if error.errno == errno.ENOSPC else "other"
+            raise StartFailed(full, f"the job's launcher cannot be started: {error}") from error
+        if "started" in answer:
+            return
+        failed = (kind for kind in _FAILURES if kind == answer.get("failed"))
+        raise StartFailed(next(failed, "other"), printable(str(answer.get("message")))[-400:])
+
+    def _launch(self, identifier: str, words: dict[str, Any]) -> dict[str, Any]:
+        """Start the launcher and return its answer, or the last that it said when it gave none."""
         folder = self._entry(identifier).folder
         launcher = Path(local_launcher.__file__)
         with (folder / "launcher.txt").open("wb") as errors:
@@ -142,13 +155,8 @@ class LocalBackend:
                 start_new_session=True,
             )
         self._launchers[identifier] = process
-        answer = _ask(process, words)
-        if "started" in answer:
-            return
-        failed = (kind for kind in _FAILURES if kind == answer.get("failed"))
-        kind: EngineError = next(failed, "other")
-        said = str(answer.get("message") or (folder / "launcher.txt").read_text("utf-8", "replace"))
-        raise StartFailed(kind, printable(said)[-400:])
+        said = folder / "launcher.txt"
+        return _ask(process, words) or {"message": said.read_text("utf-8", "replace")}
 
     def _show_gpus(self, words: dict[str, Any]) -> None:
         """Let the job see the GPUs it was given, by index, since vLLM counts in indices."""
@@ -223,7 +231,7 @@ class LocalBackend:
         self.kill(identifier)
         process = self._launchers.pop(identifier, None)
         if process:
-            process.wait(_KILL_SECONDS)
+            _wait_for(process)
         self._words.pop(identifier, None)
         entry = self._entry(identifier)
         if launcher := entry.launcher():
@@ -259,6 +267,15 @@ class LocalBackend:
 
     def _entry(self, identifier: str) -> Entry:
         return self._registry.entry(identifier)
+
+
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
+    """Take leave of a launcher; one that does not end is killed."""
+    try:
+        process.wait(_KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _ask(process: subprocess.Popen[bytes], words: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What only the local backend promises: launchers, process ids, secrets, bounded output."""
 
+import errno
 import os
 import signal
 import stat
@@ -321,3 +322,22 @@ def test_another_job_of_a_killed_orchestrator_is_ended(backend, tmp_path):
     assert [found.name for found in reap(backend)] == [job.name]
     assert backend.found() == []
     assert not child.is_alive()
+
+
+def test_a_disk_without_room_for_the_launcher_is_named(backend, job, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    identifier = job("true")
+    monkeypatch.setattr("rdagent.jobs.backends.local.subprocess.Popen", full)
+    with pytest.raises(StartFailed) as caught:
+        backend.start(identifier)
+    assert caught.value.kind == "disk_full"
+
+
+def test_a_launcher_that_breaks_says_why(backend, job, monkeypatch, tmp_path):
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('this launcher is broken')")
+    monkeypatch.setattr(local_launcher, "__file__", str(broken))
+    with pytest.raises(StartFailed, match="this launcher is broken"):
+        backend.start(job("true"))
