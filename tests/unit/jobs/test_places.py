@@ -58,7 +58,7 @@ def test_names_that_leave_their_folder_are_refused(name):
 
 def test_a_refused_mount_leaves_no_trace(tmp_path):
     backend = FakeBackend({("x",): Program()})
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedError, match="'data' is refused"):
         run_job(backend, mounted("/proc"), tmp_path / "attempts", "r")
     assert (backend.created, (tmp_path / "attempts").exists()) == ([], False)
 
