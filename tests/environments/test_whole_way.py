@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -105,22 +106,27 @@ def test_ctrl_c_ends_the_whole_family_and_exits_130(environments, place):
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=os.environ.copy()
     )
-    wait_until(lambda: processes_of(place))
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    try:
+        wait_until(lambda: processes_of(place))
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert processes_of(place) == []
     assert not (workspace / "output").exists()
 
 
 def processes_of(place):
-    """Processes whose words name the place: launchers do not, trainings and evaluations do."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
-    return [
-        line
-        for line in listed.stdout.splitlines()
-        if str(place) in line and "rdagent.inside" in line
-    ]
+    """Programs inside whose words name the place; not by ``ps``, which spells by the locale."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except OSError:
+            continue  # it has ended meanwhile
+        if str(place).encode() in words and b"rdagent.inside" in words:
+            found.append(path.parent.name)
+    return found
 
 
 def wait_until(condition, seconds=120):
