@@ -166,14 +166,11 @@ def test_the_runner_develops_an_experiment(images, place, monkeypatch):
     assert (workspace.workspace_path / "benchmark_results" / "results.json").exists()
 
 
-def test_the_seeds_container_leaves_its_results_in_the_workspace(trained, place):
+def test_the_seeds_container_leaves_its_results_in_the_workspace(trained, place, monkeypatch):
     workspace = place / "by hand"
-    (workspace / "tasks").mkdir(parents=True)
-    for source in paths.TASK_FOLDER.iterdir():
-        if source.is_file():
-            (workspace / "tasks" / source.name).write_bytes(source.read_bytes())
-    env, variables = get_benchmark_env(["gsm8k"], trained.adapter, str(paths.MODEL), limit=LIMIT)
-    variables |= {"BENCHMARK_TASKS": mini_home.TASK, "INCLUDE_PATH": "/workspace/tasks"}
+    workspace.mkdir()
+    monkeypatch.setenv("FT_BENCHMARK_INCLUDE", str(paths.TASK_FOLDER))
+    env, variables = get_benchmark_env([mini_home.TASK], trained.adapter, str(paths.MODEL), LIMIT)
     result = env.run(entry="bash /app/eval_entrypoint.sh", local_path=workspace, env=variables)
     assert (result.exit_code, result.reason) == (0, "ok"), result.stdout
     document = json.loads((workspace / "benchmark_results" / "results.json").read_text())

@@ -6,6 +6,7 @@ gives a container and its variables to those who run the entry script themselves
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -160,7 +161,8 @@ def get_benchmark_env(
     """
     local = chosen() == "local"
     settings = finetune_settings()
-    resolved = resolve_tasks(tuple(tasks), ())
+    include = [Path(folder).absolute() for folder in settings.benchmark_include]
+    resolved = resolve_tasks(tuple(tasks), tuple(include))
     data = check_data(resolved, data_folder(), settings.benchmark_num_fewshot)
     model = resolve_model(base_model, settings.file_path / "models")
     inside = "/models/base/" + model.folder.relative_to(model.mounted).as_posix()
@@ -170,6 +172,7 @@ def get_benchmark_env(
         str(model.mounted): "/models/base",
         str(Path(adapter_path).absolute()): "/adapter",
         **({str(data.folder.absolute()): "/benchmarks"} if data.digests else {}),
+        **{str(folder): f"/include/{index}" for index, folder in enumerate(include)},
     }
     variables = {
         "BENCHMARK_TASKS": ",".join(resolved.names),
@@ -181,6 +184,9 @@ def get_benchmark_env(
     }
     if data.digests:
         variables["RDAGENT_BENCHMARKS"] = "/benchmarks"
+    if include:
+        seen = map(str, include) if local else (f"/include/{i}" for i in range(len(include)))
+        variables["INCLUDE_PATH"] = os.pathsep.join(seen)
     if local:
         variables |= {
             "BASE_MODEL": str(model.folder),
