@@ -7,22 +7,12 @@ from __future__ import annotations
 
 from rdagent.core.feedback import CoSTEERSingleFeedback
 from rdagent.errors import (
-    AdapterInvalid,
-    BuildFailed,
-    DiskFull,
-    ImageUnavailable,
-    InfrastructureError,
-    JobFailed,
     RDAgentError,
-    ResultError,
-    UsageError,
 )
 from rdagent.evaluation.report import percent, report_lines
 from rdagent.evaluation.run import Evaluation, VariantResult
 from rdagent.files.printable import last_lines, one_line, printable
-from rdagent.jobs.outcome import Outcome
-from rdagent.records.reasons import Reason
-from rdagent.records.status import as_reason
+from rdagent.jobs.outcome import Outcome, reason_of_error
 
 SOURCE = "FTBenchmarkEvaluator"
 _RAW_LIMIT = 8000
@@ -86,21 +76,6 @@ def feedback_of_error(error: RDAgentError) -> CoSTEERSingleFeedback:
         return_checking=printable(error.hint) or None,
         code="",
         final_decision=False,
-        reason=_reason_of(error),
+        reason=reason_of_error(error),
         source_feedback={SOURCE: False},
     )
-
-
-def _reason_of(error: RDAgentError) -> Reason:
-    if isinstance(error, JobFailed):
-        return as_reason(error.reason)
-    table: tuple[tuple[type[RDAgentError], Reason], ...] = (
-        (AdapterInvalid, "adapter_invalid"),
-        (UsageError, "refused"),
-        (ResultError, "results_invalid"),
-        (DiskFull, "disk_full"),
-        (BuildFailed, "build_failed"),
-        (ImageUnavailable, "image_unavailable"),
-        (InfrastructureError, "image_unavailable"),
-    )
-    return next((reason for kind, reason in table if isinstance(error, kind)), "internal_error")

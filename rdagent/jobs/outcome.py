@@ -13,12 +13,16 @@ from rdagent.errors import (
     AdapterInvalid,
     BuildFailed,
     DiskFull,
+    EngineUnavailable,
     ImageUnavailable,
     InfrastructureError,
+    JobFailed,
     RDAgentError,
+    ResultError,
     UsageError,
 )
 from rdagent.records.reasons import Reason
+from rdagent.records.status import as_reason
 
 Intent = Literal["none", "timeout", "cancelled", "disk_full"]
 EngineError = Literal[
@@ -176,7 +180,9 @@ def _reason_of_failed(evidence: Evidence) -> Reason:
 
 
 def reason_of_error(error: RDAgentError) -> Reason:
-    """Name the end of a run whose job could not be run at all."""
+    """Name the end of a run that an error ended before, or in place of, its job."""
+    if isinstance(error, JobFailed):
+        return as_reason(error.reason)
     for kind, reason in _REASONS_OF_ERRORS:
         if isinstance(error, kind):
             return reason
@@ -187,7 +193,10 @@ _REASONS_OF_ERRORS: tuple[tuple[type[RDAgentError], Reason], ...] = (
     (DiskFull, "disk_full"),
     (ImageUnavailable, "image_unavailable"),
     (BuildFailed, "build_failed"),
+    # The closed list has no word for an engine that never answered.
+    (EngineUnavailable, "image_unavailable"),
     (InfrastructureError, "engine_restarted"),
     (AdapterInvalid, "adapter_invalid"),
+    (ResultError, "results_invalid"),
     (UsageError, "refused"),
 )

@@ -2,7 +2,18 @@
 
 import pytest
 
-from rdagent.jobs.outcome import EXIT_CODES, HINTS, Evidence, Outcome, decide
+from rdagent.errors import (
+    AdapterInvalid,
+    BuildFailed,
+    DiskFull,
+    EngineUnavailable,
+    InfrastructureError,
+    InternalError,
+    JobFailed,
+    ResultError,
+    UsageError,
+)
+from rdagent.jobs.outcome import EXIT_CODES, HINTS, Evidence, Outcome, decide, reason_of_error
 from rdagent.records.reasons import REASONS
 
 DONE = {"exit_code": 0, "results": "present", "said": "ok"}
@@ -74,3 +85,21 @@ def test_exit_codes_are_those_of_the_contract():
     }
     assert by_code[10] == {"internal_error"}
     assert (EXIT_CODES["timeout"], EXIT_CODES["cancelled"]) == (124, 130)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (EngineUnavailable("no engine"), "image_unavailable"),
+        (InfrastructureError("it went away"), "engine_restarted"),
+        (DiskFull("full"), "disk_full"),
+        (BuildFailed("no"), "build_failed"),
+        (ResultError("cut short"), "results_invalid"),
+        (UsageError("what"), "refused"),
+        (AdapterInvalid("no"), "adapter_invalid"),
+        (JobFailed("diverged", reason="diverged", exit_code=6), "diverged"),
+        (InternalError("ours"), "internal_error"),
+    ],
+)
+def test_an_error_in_place_of_a_job_has_one_word_everywhere(error, reason):
+    assert reason_of_error(error) == reason
