@@ -42,8 +42,11 @@ def docker(*words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def hub(images):
-    """A hub on a network of its own, since a test cannot rely on the default bridge."""
+def hub(images, place: Path):
+    """A hub on a network of its own, since a test cannot rely on the default bridge.
+
+    What is fetched goes to a folder of its own: other tests add real data of the same names.
+    """
     name = f"rdagent-test-{uuid.uuid4().hex[:8]}"
     docker("network", "create", name)
     options = docker_backend.host_options
@@ -57,6 +60,7 @@ def hub(images):
         with pytest.MonkeyPatch.context() as patch, serving(gateway) as server:
             patch.setattr(docker_backend, "host_options", on_our_network)
             patch.setenv("HF_ENDPOINT", server.url)
+            patch.setenv("HF_DATASETS_CACHE", str(place / "fetched 数据"))
             patch.setenv("HF_TOKEN", TOKEN)
             files = {"README.md": CARD, "main/train.jsonl": rows(9, "train")}
             server.repos["openai/gsm8k"] = Repo({**files, "main/test.jsonl": rows(4, "test")})
