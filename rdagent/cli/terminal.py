@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rdagent.files.printable import printable
+from rdagent.files.printable import one_line, printable
 from rdagent.files.redaction import redact_text
 
 
 def shown(text: str) -> str:
     """Return text as it may be shown: printable, and without secrets."""
     return redact_text(printable(text))
+
+
+#: A pipe is told now and then.
+_PIPE_PAUSE_SECONDS = 2.0
 
 
 def print_error(message: str, hint: str = "") -> None:
@@ -96,13 +101,17 @@ class Progress:
         self._title, self._drawn = title, drawn
         self._status: Any = None
         self._last = ""
+        self._next = 0.0
+        self._width = 80
 
     def open(self) -> None:
         """Begin."""
         if self._drawn:
             from rich.console import Console
 
-            self._status = Console(stderr=True).status(self._title)
+            console = Console(stderr=True)
+            self._width = console.width
+            self._status = console.status(self._title)
             self._status.start()
         else:
             self._write(self._title)
@@ -115,8 +124,11 @@ class Progress:
         if self._status:
             from rich.markup import escape
 
-            self._status.update(f"{self._title}: {escape(shown(text))}")
-        else:
+            # One line of the screen: what is longer would be left behind when it is redrawn.
+            line = one_line(shown(f"{self._title}: {text}"), max(20, self._width - 4))
+            self._status.update(escape(line))
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + _PIPE_PAUSE_SECONDS
             self._write(f"{self._title}: {text}")
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from rdagent.evaluation.manifest import manifest_of
 from rdagent.evaluation.metrics import Average, average
 from rdagent.evaluation.preflight import Preflight, changed_meanwhile, check
 from rdagent.evaluation.primary import primary_scores
+from rdagent.evaluation.progress import EvaluationProgress
 from rdagent.evaluation.publish import VARIANT_FILE, publish_results
 from rdagent.evaluation.request import EvaluationRequest
 from rdagent.evaluation.results import read_results
@@ -43,6 +44,7 @@ from rdagent.records.status import RunStatus
 
 SCHEMA = "rdagent.evaluation/1"
 _LOG_TAIL = 64 * 1024
+_PROGRESS_TAIL = 8 * 1024
 #: A note is a stranger's text: so many, of such a length.
 _NOTES, _NOTE_LENGTH = 20, 400
 Say = Callable[[str], None]
@@ -192,12 +194,12 @@ def _conclude(
 
 
 def _watcher(say: Say) -> Callable[[Path], None]:
-    """Return what tells the last line of the log while the job runs."""
+    """Return what tells how far the job is while it runs."""
+    progress = EvaluationProgress()
 
     def look(attempt: Path) -> None:
-        lines = tail(attempt / "log.txt", 2048).replace("\r", "\n").strip().splitlines()
-        if lines:
-            say(lines[-1][:100])
+        if line := progress.read(tail(attempt / "log.txt", _PROGRESS_TAIL)):
+            say(line)
 
     return look
 
