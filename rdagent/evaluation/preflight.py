@@ -79,6 +79,7 @@ class Preflight:
 
 def check(request: EvaluationRequest) -> Preflight:
     """Check a request; raises UsageError, RefusedError or AdapterInvalid and starts nothing."""
+    request = replace(request, limit=wanted_limit(request.limit))
     _check_numbers(request)
     if not request.tasks:
         raise RefusedError("no task is asked for", hint="Name one: --tasks gsm8k")
@@ -136,7 +137,6 @@ def _checked(
 def _check_numbers(request: EvaluationRequest) -> None:
     """Refuse numbers that no evaluation can have, wherever they came from."""
     wrong = {
-        "limit": not _is_limit(request.limit),
         "num_fewshot": request.num_fewshot is not None and request.num_fewshot < 0,
         "max_model_len": request.max_model_len is not None and request.max_model_len < 1,
         "max_gen_toks": request.max_gen_toks is not None and request.max_gen_toks < 1,
@@ -151,11 +151,12 @@ def _check_numbers(request: EvaluationRequest) -> None:
             raise UsageError(f"{name} cannot be {getattr(request, name)}")
 
 
-def _is_limit(limit: Limit | None) -> bool:
+def wanted_limit(limit: Limit | None) -> Limit | None:
+    """Return a limit as it is meant, None for all items; raises UsageError for what is none."""
     try:
-        return limit is None or read_limit(limit) == limit
-    except ValueError:
-        return False
+        return read_limit(limit)
+    except ValueError as error:
+        raise UsageError(f"limit cannot be {limit}: {error}") from None
 
 
 def _are_gen_kwargs(text: str | None) -> bool:

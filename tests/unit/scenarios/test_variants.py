@@ -6,12 +6,15 @@ import os
 import pytest
 
 from rdagent.cli.eval import _variant
+from rdagent.core.experiment import FBWorkspace, Task
 from rdagent.demo import mini_home, paths
 from rdagent.errors import RefusedError, UsageError
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.results_folder import copy_results, require_usable
 from rdagent.evaluation.run import plan, run
 from rdagent.jobs.backends.fake import Program
+from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
+from rdagent.scenarios.finetune.train.benchmark import FTBenchmarkEvaluator, get_benchmark_env
 from tests.unit.scenarios.conftest import evaluates
 from tests.weights import weights
 
@@ -117,7 +120,7 @@ def test_a_variant_without_a_model_is_refused(text):
         {"gen_kwargs": "temperature"},
         {"gen_kwargs": "[1]"},
         {"gen_kwargs": '{"a": '},
-        {"limit": 1.0},
+        {"limit": 2.5},
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_starts(backend, change):
@@ -183,3 +186,33 @@ def test_a_damaged_note_file_costs_the_notes_only(backend, content):
 
     (variant,) = run(request(with_base=True), backend(evaluate=Program(does=act))).variants
     assert variant.notes == ()
+
+
+@pytest.mark.parametrize(("limit", "meant"), [(1.0, None), (1, 1), (0.5, 0.5), (10.0, 10)])
+def test_one_point_zero_is_all_and_one_is_one_from_python_too(backend, workspace, limit, meant):
+    fake = backend()
+    evaluator = FTBenchmarkEvaluator(
+        LLMFinetuneScen(), [mini_home.TASK], limit, backend=fake, include=[paths.TASK_FOLDER]
+    )
+    evaluator.evaluate(Task(name="t"), FBWorkspace(workspace), None)
+    inside = json.loads(fake.created[0].spec.files["request.json"])
+    assert inside["limit"] == meant
+
+
+def test_a_limit_given_as_all_takes_back_the_settings(backend, workspace, monkeypatch):
+    monkeypatch.setenv("FT_BENCHMARK_LIMIT", "3")
+    fake = backend()
+    evaluator = FTBenchmarkEvaluator(
+        LLMFinetuneScen(), [mini_home.TASK], 1.0, backend=fake, include=[paths.TASK_FOLDER]
+    )
+    evaluator.evaluate(Task(name="t"), FBWorkspace(workspace), None)
+    assert json.loads(fake.created[0].spec.files["request.json"])["limit"] is None
+
+
+@pytest.mark.parametrize(("limit", "variable"), [(1.0, None), (1, "1"), (0.25, "0.25")])
+def test_the_container_is_told_the_limit_that_is_meant(workspace, monkeypatch, limit, variable):
+    monkeypatch.setenv("FT_BENCHMARK_INCLUDE", str(paths.TASK_FOLDER))
+    model = os.environ["FT_BASE_MODEL"]
+    _, variables = get_benchmark_env([mini_home.TASK], workspace / "output", model, limit)
+    assert variables.get("LIMIT") == variable
+    assert "INCLUDE_PATH" in variables

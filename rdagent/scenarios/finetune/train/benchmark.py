@@ -21,6 +21,7 @@ from rdagent.evaluation import run as evaluation_run
 from rdagent.evaluation.benchmark_needs import check_data
 from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.feedback import feedback_of, feedback_of_error
+from rdagent.evaluation.preflight import wanted_limit
 from rdagent.evaluation.publish import publish_results
 from rdagent.evaluation.request import ADAPTER_VARIANT, NamedVariant, request_from_settings
 from rdagent.evaluation.run import Evaluation
@@ -66,7 +67,7 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
 
     @property
     def limit(self) -> float | None:
-        """Items per task: what was given, else ``FT_BENCHMARK_LIMIT``."""
+        """Items per task: what was given (1.0: all of them), else ``FT_BENCHMARK_LIMIT``."""
         return self._limit if self._limit is not None else finetune_settings().benchmark_limit
 
     def evaluate(
@@ -198,8 +199,8 @@ def get_benchmark_env(
         variables["ENGINE"] = settings.benchmark_engine
     if settings.benchmark_max_model_len is not None:
         variables["MAX_MODEL_LEN"] = str(settings.benchmark_max_model_len)
-    if limit is not None:
-        variables["LIMIT"] = f"{limit:g}"
+    if (asked := wanted_limit(limit)) is not None:
+        variables["LIMIT"] = str(asked)
     conf = conf.model_copy(update={"extra_volumes": volumes})
     return LocalEnv(_without_container(conf)) if local else BenchmarkDockerEnv(conf), variables
 
