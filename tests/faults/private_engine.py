@@ -60,7 +60,8 @@ class PrivateEngine:
         (self.root / "d.pid").unlink(missing_ok=True)
         # Without a bridge dockerd removes docker0: this one gets a network of its own.
         self._dockerd = self._spawn(
-            "d.log", "unshare", "--net", DOCKERD, "--config-file", f"{self.root}/d.json", "--host", self.url,
+            "d.log", "unshare", "--net", DOCKERD,
+            "--config-file", f"{self.root}/d.json", "--host", self.url,
             "--data-root", f"{self.root}/data", "--exec-root", f"{self.root}/x",
             "--pidfile", f"{self.root}/d.pid", "--containerd", f"{self.root}/c.sock",
             "--bridge=none", "--iptables=false", "--ip-forward=false",
