@@ -69,7 +69,8 @@ def print_report(report: Report, terminal: Terminal) -> None:
 
 def _verdict(report: Report) -> str:
     if report.adapter is None or not report.ok:
-        return f"cannot be evaluated ({len(report.errors)} errors)"
+        count = len(report.errors)
+        return f"cannot be evaluated ({count} error{'s' if count > 1 else ''})"
     serving = report.adapter.serving
     if serving.is_plain:
         return "ok, on vLLM and on hf"

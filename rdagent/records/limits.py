@@ -37,4 +37,7 @@ def _number(value: object) -> object:
     text = value.strip()
     if text in ("", "None"):
         return None
-    return int(text) if text.removeprefix("+").isdecimal() else float(text)
+    try:
+        return int(text) if text.removeprefix("+").isdecimal() else float(text)
+    except ValueError:
+        raise ValueError(f"a limit is a number, not {text!r}") from None

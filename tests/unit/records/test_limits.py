@@ -34,7 +34,7 @@ def test_a_limit_counts_documents_or_is_a_share_and_one_point_zero_is_all(given,
     "given", [0, -1, 2.5, math.nan, math.inf, "nan", "-3", "0.0", "ten", True, [1], "1e999"]
 )
 def test_what_is_no_limit_is_refused(given):
-    with pytest.raises(ValueError, match=r"limit|could not convert"):
+    with pytest.raises(ValueError, match="limit"):
         read_limit(given)
 
 
