@@ -176,17 +176,20 @@ class DockerBackend:
         phase = _PHASES.get(str(state.get("Status")), "running")
         if phase != "exited":
             return JobState(phase)
-        oom = bool(state.get("OOMKilled")) or self._oom_event(
-            identifier, str(state.get("StartedAt", ""))
-        )
+        oom = bool(state.get("OOMKilled")) or self._oom_event(identifier)
         return JobState("exited", int(state.get("ExitCode", -1)), oom)
 
-    def _oom_event(self, identifier: str, started: str) -> bool:
-        """Ask the engine's event log as well: the flag alone misses children on some versions."""
+    def _oom_event(self, identifier: str) -> bool:
+        """Ask the engine's event log as well: the flag alone misses children on some versions.
+
+        Until now by the engine's clock, whatever ours says: it waits for what is to come.
+        """
         with engine_errors():
-            events = connect().events(
-                since=_epoch(started),
-                until=int(time.time()) + 1,
+            client: Any = connect()
+            now = _moment(str(client.info().get("SystemTime", "")))
+            events = client.events(
+                since="0",
+                until=f"{now:.6f}",  # to less than a second, which its own types do not know
                 filters={"container": identifier, "event": "oom"},
                 decode=True,
             )
@@ -237,12 +240,12 @@ class DockerBackend:
         ]
 
 
-def _epoch(stamp: str) -> int:
-    """Return the second that an engine's time stamp names; the beginning of time if none."""
+def _moment(stamp: str) -> float:
+    """Return the seconds of the epoch that an engine's time stamp names; the beginning if none."""
     try:
-        return int(datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp())
+        return datetime.fromisoformat(stamp).timestamp()
     except ValueError:
-        return 0
+        return 0.0
 
 
 def _start_failure(message: str) -> EngineError:
