@@ -241,6 +241,10 @@ def _shut(open_files: int) -> None:
     """Between fork and exec: what little can be shut without an engine."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    # What whoever started us ignores (a shell, for what it puts in the background) is no job's.
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     highest = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = open_files if highest == resource.RLIM_INFINITY else min(open_files, highest)

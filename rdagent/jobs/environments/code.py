@@ -21,7 +21,11 @@ def copy_code(made_of: Recipe, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         aside.chmod(0o755)
-        if not folder.exists():
+        try:
             aside.rename(folder)
+        except OSError:
+            # Another maker was quicker: what is there has the same content.
+            if not folder.is_dir():
+                raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Virtual environments by content: made once, made whole, of what the images are made of."""
 
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 from rdagent.errors import BuildFailed, ImageUnavailable
 from rdagent.jobs.environments import RoleEnvironments, ensure_environment, plan_environment
 from rdagent.jobs.environments import install as installing
+from rdagent.jobs.environments.code import copy_code
 from rdagent.jobs.environments.plan import COMPLETE
 from rdagent.jobs.images import torch_wheel
 from rdagent.jobs.images.pip import PipFailed
+from rdagent.jobs.images.recipes import recipe
 from tests.unit.jobs.test_images_build import fake_pip, fake_wheels
 
 
@@ -159,3 +162,17 @@ def test_an_image_named_for_containers_is_refused_with_what_to_do(pip):
     with pytest.raises(ImageUnavailable) as caught:
         RoleEnvironments().find("my-own-image:latest")
     assert "BENCHMARK_DOCKER_IMAGE" in caught.value.hint
+
+
+def test_a_copy_of_the_code_that_another_made_meanwhile_is_kept(tmp_path, monkeypatch):
+    folder = tmp_path / "code"
+    real = Path.rename
+
+    def late(aside, target):
+        shutil.copytree(aside, target)  # the other maker's, a moment before ours
+        return real(aside, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    copy_code(recipe("train"), folder)
+    assert (folder / "app" / "train_entrypoint.sh").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["code"]
