@@ -18,21 +18,14 @@ from rdagent.records.reasons import REASONS, RUN_STATES, Reason, RunState
 INSIDE_SCHEMA = "rdagent.inside-status/1"
 RUN_SCHEMA = "rdagent.status/1"
 STATUS_FILE = "status.json"
-#: What a program in a job can know of its own end; the rest only its supervisor can.
-INSIDE_REASONS: tuple[Reason, ...] = (
-    "ok",
-    "out_of_memory",
-    "gpu_unavailable",
-    "results_missing",
-    "results_invalid",
-    "disk_full",
-    "cancelled",
-    "command_failed",
-    "incomplete",
-    "diverged",
-    "refused",
-    "adapter_invalid",
-    "internal_error",
+#: What only a supervisor can know of a job's end. That a worker of its own was killed, a
+#: program inside can know as well.
+SUPERVISORS_REASONS: tuple[Reason, ...] = (
+    "timeout",
+    "image_unavailable",
+    "build_failed",
+    "entry_not_found",
+    "engine_restarted",
 )
 
 
@@ -107,7 +100,7 @@ class RunStatus:
 
 def _said_inside(name: str) -> Reason:
     reason = as_reason(name)
-    if reason not in INSIDE_REASONS:
+    if reason in SUPERVISORS_REASONS:
         raise ResultError(f"a program inside cannot know the reason {name!r}")
     return reason
 

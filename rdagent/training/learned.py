@@ -13,9 +13,8 @@ from rdagent.errors import ResultError
 from rdagent.files import untrusted
 from rdagent.files.printable import one_line
 from rdagent.records.fields import Fields
+from rdagent.records.preflight import PREFLIGHT_FILE, PREFLIGHT_SCHEMA
 
-PREFLIGHT_FILE = "preflight.json"
-PREFLIGHT_SCHEMA = "rdagent.preflight/1"
 TEXT_LIMIT = 400
 SHOWN = 10
 

@@ -29,9 +29,9 @@ from rdagent.inside.train.samples import (
     doubts,
     refusal,
 )
+from rdagent.records.preflight import PREFLIGHT_FILE
 from rdagent.records.rendering import Rendering
 
-PREFLIGHT_FILE = "preflight.json"
 SAMPLED = 512
 SHOWN = 3
 SHOWN_CHARACTERS = 400

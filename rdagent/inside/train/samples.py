@@ -1,7 +1,7 @@
 """Count what a training will learn from, on samples that LLaMA-Factory itself encoded.
 
 Free of torch and of LLaMA-Factory, so that the rules can be tested as what they are;
-``preflight`` loads and encodes, ``records`` shares nothing with it but its document.
+``preflight`` loads and encodes; the host reads the document in ``training/learned``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from rdagent.records.preflight import PREFLIGHT_SCHEMA
 
 IGNORED_LABEL = -100
 #: The share of samples without a supervised token that a training may have.
@@ -89,7 +91,7 @@ class Preflight:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document."""
         return {
-            "schema": "rdagent.preflight/1",
+            "schema": PREFLIGHT_SCHEMA,
             "stage": self.stage,
             "template": self.template,
             "cutoff_len": self.cutoff_len,

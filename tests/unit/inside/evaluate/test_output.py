@@ -59,4 +59,5 @@ def test_a_limit_above_the_data_is_the_data() -> None:
     )
 )
 def test_whatever_comes_is_written_as_strict_json(value: object) -> None:
-    json.dumps(output.finite(output.plain(value)), allow_nan=False)
+    document = output.finite(output.plain(value))
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
