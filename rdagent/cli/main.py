@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from rdagent import __version__
 from rdagent.cli.terminal import Terminal, print_error, shown
 from rdagent.errors import InternalError, RDAgentError
+from rdagent.jobs.interrupts import ignore_signals, raise_once
 
 VERBS = {
     "doctor": "look at this machine: engine, GPU, disk, torch; say what to do",
@@ -55,7 +54,6 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0 if not given else 2
     terminal = Terminal(json_only=getattr(arguments, "json", False))
-    _end_like_ctrl_c()
     try:
         return verb.run(arguments, terminal)
     except RDAgentError as error:
@@ -68,17 +66,6 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return _report(InternalError(f"{type(error).__name__}: {error}", hint=REPORT), terminal)
-
-
-def _end_like_ctrl_c() -> None:
-    """Let a closed terminal or a service manager end a run as Ctrl-C does: cleaned up."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        with suppress(ValueError):  # not the main thread: the caller's own business
-            signal.signal(number, interrupt)
 
 
 def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, Verb | None]:
@@ -118,5 +105,20 @@ def _report(error: RDAgentError, terminal: Terminal) -> int:
     return error.exit_code
 
 
+def command() -> NoReturn:
+    """Be the process ``rdagent``.
+
+    A closed terminal or a service manager ends a run as Ctrl-C does, and no further signal, while
+    the end is said or Python itself ends, changes the exit code.
+    """
+    raise_once()
+    try:
+        code = main()
+    except KeyboardInterrupt:  # before the verb began
+        code = INTERRUPTED
+    ignore_signals()
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -1,6 +1,7 @@
 """Signals as flags: a job is ended in order, never in the middle of a step.
 
-The first Ctrl-C, TERM or hang-up asks for the end; the second one for a quick end.
+The first Ctrl-C, TERM or hang-up asks for the end; the second one for a quick end. A command
+that has begun to end is not disturbed again: what it still says and its exit code are kept.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
@@ -36,6 +37,30 @@ class Interrupts:
 
 
 _active: list[Interrupts] = []
+_seen: list[int] = []
+
+
+def raise_once() -> None:
+    """Let the first of the signals raise KeyboardInterrupt and the later ones do nothing.
+
+    For a process that is one command. What a block of ``signals_as_flags`` counted is the first.
+    """
+    _seen.clear()
+
+    def interrupt(number: int, frame: object) -> None:
+        _seen.append(number)
+        if len(_seen) == 1:
+            raise KeyboardInterrupt
+
+    for number in SIGNALS:
+        with suppress(ValueError):  # not the main thread: the caller's own business
+            signal.signal(number, interrupt)
+
+
+def ignore_signals() -> None:
+    """Let nothing end this process any more but its own end."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -55,8 +80,9 @@ def signals_as_flags() -> Iterator[Interrupts]:
 
     def count(number: int, frame: object) -> None:
         interrupts.count += 1
+        _seen.append(number)
 
-    former = {number: signal.signal(number, count) for number in _SIGNALS}
+    former = {number: signal.signal(number, count) for number in SIGNALS}
     _active.append(interrupts)
     try:
         yield interrupts

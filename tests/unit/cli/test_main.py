@@ -1,6 +1,7 @@
 """The command line: codes, messages, where things are printed."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -89,6 +90,35 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(monkeypatch, capsys):
     monkeypatch.setattr("rdagent.cli.runs.run", interrupted)
     assert main(["runs", "ls"]) == 130
     assert "the same command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["at once", "in the message", "in Python's own end"])
+def test_a_second_signal_never_changes_the_exit_code(moment, number):
+    program = f"""
+import atexit, signal
+import rdagent.cli.main as cli, rdagent.cli.runs as verb
+from rdagent.jobs.interrupts import signals_as_flags
+again = lambda *_: signal.raise_signal({int(number)})
+def run(arguments, terminal):
+    with signals_as_flags() as interrupts:
+        again()
+    if "at once" == "{moment}":
+        again()
+    interrupts.raise_if_asked()
+verb.run = run
+if "in the message" == "{moment}":
+    cli.print_error = again
+if "in Python's own end" == "{moment}":
+    class Late:
+        def __del__(self, again=again): again()
+    kept = Late()
+    atexit.register(again)
+cli.main.__defaults__ = (["runs", "ls"],)
+cli.command()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False), done.stderr
 
 
 def test_a_mistake_of_ours_shows_its_trace_and_ends_with_10(monkeypatch, capsys):
