@@ -7,7 +7,6 @@ Understands the files of lm_eval 0.4.9.1 and 0.4.13 and files with bare metric n
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +129,7 @@ class _Parser:
             groups={name: item for name, item in parsed.items() if item.is_group},
             lm_eval_version=_text_or_none(self._document.get("lm_eval_version")),
             model=_text_or_none(self._document.get("model_name") or config.get("model")),
-            limit=_number(config.get("limit")),
+            limit=untrusted.finite_number(config.get("limit")),
             warnings=tuple(self._warnings),
         )
 
@@ -211,7 +210,7 @@ class _Parser:
         return found
 
     def _value(self, task: str, key: str, value: Any) -> float | None:
-        number = _number(value)
+        number = untrusted.finite_number(value)
         if number is None:
             self._warn(f"{task}: {key} is not a number")
         return number
@@ -227,9 +226,9 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def _stderr(entry: Mapping[Any, Any], metric: str, filter_name: str) -> float | None:
-    value = _number(entry.get(f"{metric}{_STDERR},{filter_name}"))
+    value = untrusted.finite_number(entry.get(f"{metric}{_STDERR},{filter_name}"))
     if value is None and filter_name == NO_FILTER:
-        value = _number(entry.get(f"{metric}{_STDERR}"))
+        value = untrusted.finite_number(entry.get(f"{metric}{_STDERR}"))
     return value if value is not None and value >= 0 else None
 
 
@@ -241,16 +240,6 @@ def _check_name(name: Any) -> str:
     if printable(name) != name or "\n" in name:
         raise ResultError(f"a name in the results holds control characters: {name[:50]!r}")
     return name
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _count(value: Any) -> int | None:

@@ -7,6 +7,7 @@ asked for is read, and JSON may hold neither NaN nor infinity.
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -70,6 +71,17 @@ def parse_json(content: bytes | str, name: str) -> Any:
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a number that JSON knows")
+
+
+def finite_number(value: Any) -> float | None:
+    """Return a JSON number as a float; None for what is none, NaN, or too large to be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def read_json_lines(path: Path, limit: int = LINES_LIMIT) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from rdagent.core.settings import finetune_settings
 from rdagent.errors import InfrastructureError
 from rdagent.jobs.backends.docker_api import NO_ENGINE_HINT, connect, engine_errors
 from rdagent.jobs.gpus import visible_gpus
-from rdagent.jobs.health_check import Check, State
+from rdagent.jobs.health_check import Check, State, role_check
 from rdagent.jobs.health_local import local_checks
 from rdagent.jobs.images import plan_image
 from rdagent.jobs.profiles import host_memory
@@ -166,16 +166,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _images() -> list[Check]:
-    checks = []
-    for role in ROLES:
-        plan = plan_image(role)
-        if plan.missing:
-            hint = "'rdagent build' builds it; every command that needs it does so as well."
-            saw = f"to be made: {', '.join(plan.missing)}"
-            checks.append(Check(f"image {role}", "note", saw, hint))
-        else:
-            checks.append(Check(f"image {role}", "ok", str(plan.name)))
-    return checks
+    hint = "'rdagent build' builds it; every command that needs it does so as well."
+    plans = [plan_image(role) for role in ROLES]
+    return [role_check(f"image {plan.role}", plan.name, plan.missing, hint) for plan in plans]
 
 
 def _torch() -> Check:

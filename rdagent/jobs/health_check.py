@@ -16,3 +16,10 @@ class Check:
     state: State
     saw: str
     hint: str = ""
+
+
+def role_check(what: str, name: str | None, missing: tuple[str, ...], hint: str) -> Check:
+    """Say whether what a role runs in is there; what is missing is made when it is needed."""
+    if missing:
+        return Check(what, "note", f"to be made: {', '.join(missing)}", hint)
+    return Check(what, "ok", str(name))

@@ -8,7 +8,7 @@ import shutil
 import sys
 
 from rdagent.jobs.environments import plan_environment
-from rdagent.jobs.health_check import Check
+from rdagent.jobs.health_check import Check, role_check
 from rdagent.jobs.images.pip import PYTHON
 from rdagent.jobs.spec import ROLES
 
@@ -42,16 +42,9 @@ def _programs() -> Check:
 
 
 def _environments() -> list[Check]:
-    checks = []
-    for role in ROLES:
-        plan = plan_environment(role)
-        if plan.missing:
-            hint = "'rdagent build --env local' makes it; commands that need it do so as well."
-            saw = f"to be made: {', '.join(plan.missing)}"
-            checks.append(Check(f"environment {role}", "note", saw, hint))
-        else:
-            checks.append(Check(f"environment {role}", "ok", str(plan.name)))
-    return checks
+    hint = "'rdagent build --env local' makes it; commands that need it do so as well."
+    plans = [(role, plan_environment(role)) for role in ROLES]
+    return [role_check(f"environment {r}", plan.name, plan.missing, hint) for r, plan in plans]
 
 
 def _numa() -> Check:

@@ -7,7 +7,6 @@ stands in it, the reader goes on.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from dataclasses import dataclass, replace
@@ -107,13 +106,13 @@ def parse_line(line: bytes, before: TrainingProgress | None) -> TrainingProgress
 
 
 def _with_loss(progress: TrainingProgress, document: dict[str, Any]) -> TrainingProgress:
-    loss = _number(document["loss"])
+    loss = untrusted.finite_number(document["loss"])
     return replace(
         progress,
         loss=loss,
         loss_is_broken=loss is None,
-        learning_rate=_number(document.get("lr")),
-        epoch=_number(document.get("epoch")),
+        learning_rate=untrusted.finite_number(document.get("lr")),
+        epoch=untrusted.finite_number(document.get("epoch")),
     )
 
 
@@ -121,16 +120,6 @@ def _step(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= STEP_LIMIT:
         return None
     return value
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _seconds(value: Any) -> float | None:

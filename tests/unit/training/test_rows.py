@@ -84,7 +84,8 @@ def test_a_misspelt_word_of_the_description_is_refused(
 
 
 def test_a_comment_in_the_description_is_left_alone(tmp_path: Path) -> None:
-    look(tmp_path, [GOOD], {"_comment": "made by hand", "author": "me"})
+    report = look(tmp_path, [GOOD], {"_comment": "made by hand", "author": "me"})
+    assert (report.rows, report.bad) == (1, {})
 
 
 def test_a_line_that_is_not_json_is_named_by_its_number(tmp_path: Path) -> None:
