@@ -13,9 +13,9 @@ from rdagent.core.feedback import TaskScore
 from rdagent.demo import mini_home, paths
 from rdagent.errors import JobFailed
 from rdagent.evaluation import run as evaluation_run
+from rdagent.evaluation.record import Evaluation
 from rdagent.evaluation.report import percent
 from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedVariant
-from rdagent.evaluation.run import Evaluation
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.gpus import visible_gpus
 from rdagent.jobs.spec import ROLES, accelerator_of

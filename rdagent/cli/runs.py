@@ -1,15 +1,17 @@
-"""``rdagent runs ls|show|logs|cancel|clean``: what was run, and what becomes of it."""
+"""``rdagent runs ls|show|logs|subset|cancel|clean``: what was run, and what becomes of it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from rdagent.cli.terminal import Terminal
 from rdagent.core.settings import runs_root
 from rdagent.errors import InfrastructureError, RefusedError, ResultError, UsageError
+from rdagent.evaluation.subsets import WHERE, results_of, subset_of_results
 from rdagent.files import untrusted
 from rdagent.files.printable import printable
 from rdagent.jobs.backends.base import Backend
@@ -25,7 +27,7 @@ _SCHEMA = "rdagent.runs/1"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(
-        dest="action", metavar="ls|show|logs|cancel|clean", required=True
+        dest="action", metavar="ls|show|logs|subset|cancel|clean", required=True
     )
     ls = actions.add_parser("ls", help="list the runs, the newest first")
     ls.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     logs = actions.add_parser("logs", help="the log of a run's newest try")
     logs.add_argument("run", metavar="RUN")
     logs.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
+    _add_subset(actions)
     cancel = actions.add_parser("cancel", help="end a run; what it has done is kept")
     cancel.add_argument("run", metavar="RUN")
     clean = actions.add_parser(
@@ -49,12 +52,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clean.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
+def _add_subset(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    subset = actions.add_parser("subset", help="name documents of a run for 'eval --subset'")
+    subset.add_argument("run", metavar="RUN[:VARIANT]")
+    subset.add_argument("--where", choices=WHERE, required=True, help="how they were answered")
+    subset.add_argument(
+        "--task", action="append", default=[], metavar="T", help="only of this one (repeatable)"
+    )
+    subset.add_argument("--out", type=Path, required=True, metavar="FILE")
+    subset.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """List, show or print the log."""
     if arguments.action == "ls":
         return _ls(arguments, terminal)
     if arguments.action == "clean":
         return _clean(arguments, terminal)
+    if arguments.action == "subset":
+        return _subset(arguments, terminal)
     found = find_run(runs_root(), arguments.run)
     if arguments.action == "cancel":
         return _cancel(found, terminal)
@@ -126,6 +142,25 @@ def _logs(found: RunFolder, tail: int | None) -> int:
         kept = list(lines)[-tail:] if tail else lines
         for line in kept:
             sys.stdout.write(printable(line))
+    return 0
+
+
+def _subset(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    name, colon, variant = arguments.run.rpartition(":")
+    found = find_run(runs_root(), name if colon else arguments.run)
+    folder = results_of(found.path, variant if colon else "")
+    title = f"{arguments.where} of {found.run_id}:{folder.name}"
+    made = subset_of_results(folder, arguments.where, title, tasks=arguments.task)
+    try:
+        made.subset.write(arguments.out)
+    except OSError as error:
+        raise UsageError(f"--out {arguments.out}: {error.strerror}") from None
+    if terminal.json_only:
+        terminal.json({**made.subset.to_json(), "empty": list(made.empty)})
+        return 0
+    terminal.say(f"{arguments.out}: {made.subset.said}")
+    if made.empty:
+        terminal.say(f"none of {', '.join(made.empty)}")
     return 0
 
 

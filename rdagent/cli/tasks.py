@@ -1,23 +1,27 @@
-"""``rdagent tasks ls|search``: every task, group and tag that can be evaluated by name."""
+"""``rdagent tasks ls|search|presets``: what can be evaluated by name, alone or as a set."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rdagent.cli.terminal import Terminal
 from rdagent.core.settings import finetune_settings
 from rdagent.errors import UnknownTaskError
 from rdagent.evaluation.benchmarks import data_folder
+from rdagent.evaluation.presets import Preset, shipped
 from rdagent.evaluation.task_list import TaskList, TaskRow
 
 _SCHEMA = "rdagent.tasks/1"
+_PRESETS_SCHEMA = "rdagent.presets/1"
 _DATA = {"here": "yes", "partly": "partly", "missing": "no", "own": "by the task"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    actions = parser.add_subparsers(dest="action", metavar="ls|search", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="ls|search|presets", required=True)
     ls = actions.add_parser("ls", help="list every name")
     ls.add_argument("words", nargs="*", metavar="WORD", help="only names that hold every word")
     search = actions.add_parser("search", help="names and data sets that hold every word")
@@ -29,10 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--include", action="append", default=[], metavar="DIR", help="your own tasks as well"
         )
         action.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    presets = actions.add_parser("presets", help="the named sets of tasks for 'eval --preset'")
+    presets.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """List what was looked for; finding nothing is an error with near names."""
+    if arguments.action == "presets":
+        return _presets(terminal)
     include = [Path(folder) for folder in arguments.include]
     include += [Path(folder) for folder in finetune_settings().benchmark_include]
     tasks = TaskList(data_folder(), include)
@@ -52,6 +60,24 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for name, stands_for in also.items():
         terminal.say(f"{name} is taken as {', '.join(stands_for)}")
     return 0
+
+
+def _presets(terminal: Terminal) -> int:
+    if terminal.json_only:
+        terminal.json({"schema": _PRESETS_SCHEMA, "presets": [_told(one) for one in shipped()]})
+        return 0
+    for preset in shipped():
+        terminal.say(preset.said)
+        terminal.say(f"  {preset.description}")
+        for one in preset.tasks:
+            shots = "" if one.num_fewshot is None else f", {one.num_fewshot} examples"
+            terminal.say(f"  {one.task}: {one.primary or 'its own primary metric'}{shots}")
+    return 0
+
+
+def _told(preset: Preset) -> dict[str, Any]:
+    tasks = [asdict(one) for one in preset.tasks]
+    return {**asdict(preset), "tasks": tasks, "digest": preset.digest}
 
 
 def _wanted(row: TaskRow, arguments: argparse.Namespace) -> bool:

@@ -81,6 +81,10 @@ class FinetuneSettings(Settings):
     benchmark_include: Texts = Field(
         default=(), description="Folders with task files of your own: a comma list or a JSON list."
     )
+    benchmark_preset: str | None = Field(
+        default=None,
+        description="Preset of tasks, a name or a file; goes before DATASETS, LIMIT, NUM_FEWSHOT.",
+    )
     benchmark_timeout: float = Field(
         default=3600, gt=0, description="Deadline of an evaluation, in seconds."
     )
@@ -99,8 +103,15 @@ class FinetuneSettings(Settings):
         gt=0,
         description="Longest context, in tokens; empty: the model's, up to 4096.",
     )
-    benchmark_engine: Literal["auto", "vllm", "hf"] = Field(
-        default="auto", description="auto (vllm with a GPU, else hf), vllm or hf."
+    benchmark_engine: Literal["auto", "vllm", "hf", "endpoint"] = Field(
+        default="auto", description="auto (vllm with a GPU, else hf), vllm, hf or endpoint."
+    )
+    benchmark_endpoint: str | None = Field(
+        default=None, description="Base address of the server for engine endpoint: https://host/v1."
+    )
+    benchmark_endpoint_revision: str | None = Field(
+        default=None,
+        description="Which models the endpoint serves now, in your words; empty: not known.",
     )
     benchmark_num_fewshot: int | None = Field(
         default=None, ge=0, description="Examples in each prompt; empty: what the task says."
@@ -127,6 +138,12 @@ class FinetuneSettings(Settings):
     )
     benchmark_tensor_parallel: int | None = Field(
         default=None, gt=0, description="GPUs that share one model; empty: all that are used."
+    )
+    feedback_samples: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Wrongly answered test items that feedback shows, of a visible half only.",
     )
     benchmark_seed: int = Field(default=1234, description="Seed of everything that is drawn.")
     benchmark_gen_kwargs: str | None = Field(
@@ -164,6 +181,9 @@ class PathSettings(Settings):
     )
     rdagent_base_image: str | None = Field(
         default=None, description="Base image to build on; empty: one made of Debian's packages."
+    )
+    rdagent_endpoint_key: SecretStr | None = Field(
+        default=None, description="Key that the endpoint wants; empty: none."
     )
     hf_home: Path | None = Field(
         default=None, description="The hub's folder; models are looked for in its hub/."

@@ -68,12 +68,16 @@ class Lack:
     split: str = ""
 
 
-def check_data(tasks: ResolvedTasks, folder: Path, num_fewshot: int | None) -> CheckedData:
+def check_data(
+    tasks: ResolvedTasks,
+    folder: Path,
+    num_fewshot: int | None,
+    fewshot_by_task: Mapping[str, int] | None = None,
+) -> CheckedData:
     """Find the data of every task; raises RefusedError that names all that is missing."""
     found: dict[DataSource, DataSet] = {}
-    lacks = {
-        name: list(_lacks(parts, folder, num_fewshot, found)) for name, parts in tasks.parts.items()
-    }
+    shots = _Shots(num_fewshot, fewshot_by_task or {})
+    lacks = {name: list(_lacks(parts, folder, shots, found)) for name, parts in tasks.parts.items()}
     missing = {name: of_name for name, of_name in lacks.items() if of_name}
     if missing:
         raise _refusal(missing, tasks)
@@ -93,8 +97,19 @@ def _by_folder(item: tuple[DataSource, DataSet]) -> str:
     return item[0].folder
 
 
+@dataclass(frozen=True, slots=True)
+class _Shots:
+    """How many examples are asked for; None: what the task says."""
+
+    every: int | None
+    by_task: Mapping[str, int]
+
+    def of(self, task: str) -> int | None:
+        return self.by_task.get(task, self.every)
+
+
 def _lacks(
-    parts: Sequence[Entry], folder: Path, num_fewshot: int | None, found: dict[DataSource, DataSet]
+    parts: Sequence[Entry], folder: Path, shots: _Shots, found: dict[DataSource, DataSet]
 ) -> Iterator[Lack]:
     for entry in parts:
         needs = entry.needs
@@ -106,7 +121,7 @@ def _lacks(
             yield Lack(entry.name, needs, source)
             continue
         found[source] = data_set
-        for split in needs.splits(num_fewshot):
+        for split in needs.splits(shots.of(entry.name)):
             if split not in data_set.splits:
                 yield Lack(entry.name, needs, source, split)
 

@@ -43,8 +43,8 @@ def choose_engine(
 ) -> Choice:
     """Return the choice; raises RefusedError for a merge that was asked for and cannot be."""
     engine: Engine = ("vllm" if on_gpu else "hf") if wanted == "auto" else wanted
-    if engine == "hf":
-        return Choice("hf")
+    if engine != "vllm":
+        return Choice(engine)
     merged, notes = set(), []
     for variant in variants:
         adapter = variant.adapter

@@ -5,12 +5,13 @@ Numbers decide; the text repeats them.  JSON carries fractions, text percent.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rdagent.core.feedback import CoSTEERSingleFeedback
-from rdagent.errors import (
-    RDAgentError,
-)
-from rdagent.evaluation.report import percent, report_lines
-from rdagent.evaluation.run import Evaluation, VariantResult
+from rdagent.errors import RDAgentError
+from rdagent.evaluation.record import Evaluation, VariantResult
+from rdagent.evaluation.report import metric_name, percent, report_lines
+from rdagent.evaluation.samples import lines_of, samples_name, task_samples
 from rdagent.files.printable import last_lines, one_line, printable
 from rdagent.jobs.outcome import Outcome, reason_of_error
 
@@ -18,8 +19,13 @@ SOURCE = "FTBenchmarkEvaluator"
 _RAW_LIMIT = 8000
 
 
-def feedback_of(evaluation: Evaluation, variant_name: str) -> CoSTEERSingleFeedback:
-    """Return the feedback on one variant of a run."""
+def feedback_of(
+    evaluation: Evaluation, variant_name: str, *, samples: int = 0, seed: int = 0
+) -> CoSTEERSingleFeedback:
+    """Return the feedback on one variant of a run; ``samples`` wrong items of each task are shown.
+
+    Without them no text of a test item is in it.
+    """
     variant = evaluation.variant(variant_name)
     if variant is None or not variant.scores:
         return _feedback_of_failure(evaluation)
@@ -27,7 +33,12 @@ def feedback_of(evaluation: Evaluation, variant_name: str) -> CoSTEERSingleFeedb
     asked = len(variant.scores) + len(variant.missing)
     return CoSTEERSingleFeedback(
         execution=_execution(evaluation, variant, asked),
-        return_checking=printable("\n".join(report_lines(evaluation, variant))),
+        return_checking="\n".join(
+            [
+                *map(printable, report_lines(evaluation, variant)),
+                *_sample_lines(variant, samples, seed),
+            ]
+        ),
         code=percent(variant.average.value) if variant.average.value is not None else "",
         final_decision=complete,
         scores=dict(variant.scores),
@@ -35,6 +46,15 @@ def feedback_of(evaluation: Evaluation, variant_name: str) -> CoSTEERSingleFeedb
         raw_execution=_raw(evaluation),
         source_feedback={SOURCE: complete},
     )
+
+
+def _sample_lines(variant: VariantResult, count: int, seed: int) -> Iterator[str]:
+    if not count:
+        return
+    for task, score in variant.scores.items():
+        found = task_samples(variant.folder / samples_name(task), score, count, seed)
+        if found is not None:
+            yield from lines_of(task, found, metric_name(score))
 
 
 def _execution(evaluation: Evaluation, variant: VariantResult, asked: int) -> str:

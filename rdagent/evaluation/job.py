@@ -10,14 +10,14 @@ from rdagent.evaluation.preflight import Preflight
 from rdagent.jobs.conf import BenchmarkDockerConf
 from rdagent.jobs.profiles import evaluate_limits, offline_environment
 from rdagent.jobs.spec import JobSpec, Mount
-from rdagent.records.requests import EvaluateRequest, Variant
+from rdagent.records.requests import EvaluateRequest, Stage, Variant
 from rdagent.records.status import STATUS_FILE
 
 ENTRY = ("bash", "{mount:app}/eval_entrypoint.sh")
 REQUEST_NAME = "request.json"
 
 
-def told_inside(preflight: Preflight) -> EvaluateRequest:
+def told_inside(preflight: Preflight, stage: Stage = "all") -> EvaluateRequest:
     """Return what the program inside the image is told, with mounts by name."""
     request = preflight.request
     variants = tuple(
@@ -50,7 +50,22 @@ def told_inside(preflight: Preflight) -> EvaluateRequest:
         max_gen_toks=request.max_gen_toks,
         thinking=request.thinking,
         long_prompts=request.long_prompts,
+        sample=request.sample,
+        fewshot=dict(request.fewshot_by_task),
+        # The file's name holds the digest of what is in it.
+        subset=f"{{mount:in}}/{request.subset.file_name}" if request.subset else None,
+        script="{mount:script}" if request.script else None,
+        kept=None if stage == "plan" else "{mount:kept}",
+        memory_share=request.memory_share,
+        stage=stage,
+        shards=_shards(preflight),
     )
+
+
+def _shards(preflight: Preflight) -> int:
+    """Return how many processes answer side by side: GPUs that no single model needs."""
+    each = preflight.request.tensor_parallel
+    return max(len(preflight.gpus) // each, 1) if each else 1
 
 
 def identity(preflight: Preflight, image: str) -> dict[str, Any]:
@@ -65,12 +80,14 @@ def identity(preflight: Preflight, image: str) -> dict[str, Any]:
         "include": list(preflight.include_digests),
         "data": dict(preflight.data.digests),
         "image": image,
+        **({"script": preflight.script_digest} if preflight.script_digest else {}),
+        **({"endpoint": preflight.endpoint.identity()} if preflight.endpoint else {}),
     }
 
 
-def build_job(preflight: Preflight, conf: BenchmarkDockerConf) -> JobSpec:
-    """Return the job of a checked request."""
-    told = told_inside(preflight)
+def build_job(preflight: Preflight, conf: BenchmarkDockerConf, stage: Stage = "all") -> JobSpec:
+    """Return the job of a checked request; for a stage other than ``all``, a part of it."""
+    told = told_inside(preflight, stage)
     adapters = [
         Mount(f"adapter_{index}", str(checked.adapter.path), f"/workspace/adapters/{index}")
         for index, checked in enumerate(preflight.variants)
@@ -81,13 +98,17 @@ def build_job(preflight: Preflight, conf: BenchmarkDockerConf) -> JobSpec:
         Mount(f"include_{i}", str(folder.absolute()), f"/workspace/include/{i}")
         for i, folder in enumerate(preflight.request.include)
     ]
+    script = preflight.request.script
+    scripts = [Mount("script", str(script.absolute()), "/workspace/script.json")] if script else []
+    subset = preflight.request.subset
+    subsets = {subset.file_name: json.dumps(subset.to_json())} if subset else {}
     return JobSpec(
         role="lm-eval",
         argv=ENTRY,
         limits=evaluate_limits(conf.resources()),
-        mounts=(*models, *adapters, *include, *_benchmarks()),
+        mounts=(*models, *adapters, *include, *scripts, *_benchmarks()),
         environment=_environment(preflight),
-        files={REQUEST_NAME: json.dumps(told.to_json(), ensure_ascii=False, indent=2)},
+        files={REQUEST_NAME: json.dumps(told.to_json(), ensure_ascii=False, indent=2), **subsets},
         results=(STATUS_FILE,),
         gpus=preflight.gpus,
         image=conf.chosen_image,

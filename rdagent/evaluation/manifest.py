@@ -11,6 +11,7 @@ from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.machine import job_facts
 from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd
+from rdagent.models.resolve import LocalModel
 
 
 def manifest_of(
@@ -23,6 +24,7 @@ def manifest_of(
         "variants": [_variant(checked) for checked in preflight.variants],
         "data": preflight.data.to_json(),
         "engine": preflight.engine,
+        **({"endpoint": preflight.endpoint.identity()} if preflight.endpoint else {}),
         "limit": preflight.request.limit,
         "notes": list(preflight.notes),
         "inside": _inside(end, preflight),
@@ -30,14 +32,10 @@ def manifest_of(
 
 
 def _variant(checked: CheckedVariant) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "name": checked.name,
-        "model": {
-            "name": checked.model.name,
-            "folder": str(checked.model.folder),
-            "digest": checked.model_digest,
-        },
-    }
+    document: dict[str, Any] = {"name": checked.name, "model": {"name": checked.model.name}}
+    if isinstance(checked.model, LocalModel):
+        folder = str(checked.model.folder)
+        document["model"] |= {"folder": folder, "digest": checked.model_digest}
     if checked.adapter:
         document["adapter"] = {
             "folder": str(checked.adapter.path),

@@ -20,10 +20,12 @@ from rdagent.errors import InternalError, RefusedError, UsageError
 from rdagent.evaluation.adapter_check import check_on_model
 from rdagent.evaluation.benchmark_needs import CheckedData, check_data
 from rdagent.evaluation.benchmarks import data_folder
+from rdagent.evaluation.endpoint.address import Endpoint, RemoteModel
 from rdagent.evaluation.engines import ServedVariant, choose_engine
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
+from rdagent.evaluation.subsets import check_subset
 from rdagent.evaluation.tasks import ResolvedTasks, resolve_tasks
-from rdagent.files.digests import tree_digest
+from rdagent.files.digests import file_digest, tree_digest
 from rdagent.jobs.conf import BenchmarkDockerConf
 from rdagent.jobs.gpus import visible_gpus
 from rdagent.models.digest import folder_digest
@@ -31,18 +33,29 @@ from rdagent.models.resolve import LocalModel, resolve_model
 from rdagent.records.limits import Limit, read_limit
 from rdagent.records.requests import BASE_VARIANT, Engine
 
+#: Files that people read and tasks do not.
+_TOLD_ONLY = ("README", "LICENSE", "LICENCE", "CHANGELOG")
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedVariant:
     """A model that can be evaluated, with its adapter if it has one."""
 
     name: str
-    model: LocalModel
+    model: LocalModel | RemoteModel
+    #: Empty for a model that a server has.
     model_digest: str
     adapter: Adapter | None = None
     adapter_digest: str | None = None
     #: The adapter is merged into the model before the engine gets it.
     merge: bool = False
+
+    @property
+    def local_model(self) -> LocalModel:
+        """The model's folder; only for engines that load models."""
+        if not isinstance(self.model, LocalModel):
+            raise InternalError(f"the model {self.model.name} is not on this machine")
+        return self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,10 @@ class Preflight:
     engine: Engine
     gpus: tuple[str, ...]
     notes: tuple[str, ...]
+    #: Of the file that engine ``scripted`` answers from.
+    script_digest: str | None = None
+    #: The server that engine ``endpoint`` asks.
+    endpoint: Endpoint | None = None
 
     @property
     def max_lora_rank(self) -> int:
@@ -71,14 +88,47 @@ class Preflight:
 
     @property
     def models(self) -> tuple[LocalModel, ...]:
-        """The models, each once."""
-        return tuple(
-            {variant.model.mount_name: variant.model for variant in self.variants}.values()
-        )
+        """The models on this machine, each once."""
+        local = (v.local_model for v in self.variants if isinstance(v.model, LocalModel))
+        return tuple({model.mount_name: model for model in local}.values())
+
+    @property
+    def merged_models(self) -> tuple[LocalModel, ...]:
+        """The models that an adapter is merged into first."""
+        return tuple(variant.local_model for variant in self.variants if variant.merge)
 
 
 def check(request: EvaluationRequest) -> Preflight:
-    """Check a request; raises UsageError, RefusedError or AdapterInvalid and starts nothing."""
+    """Check a request; raises UsageError, RefusedError or AdapterInvalid and starts nothing.
+
+    For engine ``endpoint`` there is one of its own, in ``endpoint.preflight``.
+    """
+    request = checked_request(request)
+    tasks = resolve_tasks(request.tasks, request.include)
+    adapters = {
+        named.name: inspect_adapter(named.adapter) for named in request.variants if named.adapter
+    }
+    data = check_documents(request, tasks)
+    variants = _checked(request, adapters)
+    adapter_notes = _check_adapters(variants)
+    gpus = _gpus(request)
+    wanted = [ServedVariant(v.name, v.local_model, v.adapter) for v in variants]
+    choice = choose_engine(request.engine, wanted, on_gpu=bool(gpus))
+    return Preflight(
+        request=request,
+        tasks=tasks,
+        variants=tuple(replace(v, merge=v.name in choice.merged) for v in variants),
+        data=data,
+        include_digests=include_digests(request),
+        engine=choice.engine,
+        gpus=gpus,
+        notes=(*request.notes, *tasks.notes, *data.notes, *adapter_notes, *choice.notes),
+        script_digest=_script_digest(request),
+    )
+
+
+def checked_request(request: EvaluationRequest) -> EvaluationRequest:
+    """Return a request that makes sense, on whatever engine; nothing is looked up yet."""
     request = replace(request, limit=wanted_limit(request.limit))
     _check_numbers(request)
     if not request.tasks:
@@ -86,26 +136,16 @@ def check(request: EvaluationRequest) -> Preflight:
     if not request.variants and not request.with_base:
         raise RefusedError("no model is asked for", hint="Give an adapter, or ask for the base.")
     _check_names(request.variants)
-    tasks = resolve_tasks(request.tasks, request.include)
-    adapters = {
-        named.name: inspect_adapter(named.adapter) for named in request.variants if named.adapter
-    }
-    data = check_data(tasks, data_folder(), request.num_fewshot)
-    variants = _checked(request, adapters)
-    adapter_notes = _check_adapters(variants)
-    gpus = _gpus(request)
-    wanted = [ServedVariant(v.name, v.model, v.adapter) for v in variants]
-    choice = choose_engine(request.engine, wanted, on_gpu=bool(gpus))
-    return Preflight(
-        request=request,
-        tasks=tasks,
-        variants=tuple(replace(v, merge=v.name in choice.merged) for v in variants),
-        data=data,
-        include_digests=tuple(_folder_digest(folder) for folder in request.include),
-        engine=choice.engine,
-        gpus=gpus,
-        notes=(*tasks.notes, *data.notes, *adapter_notes, *choice.notes),
-    )
+    if (request.engine == "scripted") != (request.script is not None):
+        raise UsageError("engine scripted and a script go together: --engine scripted --script F")
+    return request
+
+
+def check_documents(request: EvaluationRequest, tasks: ResolvedTasks) -> CheckedData:
+    """Return the data that the tasks stand on; raises RefusedError for what is not here."""
+    if request.subset:
+        check_subset(tasks, request.subset)
+    return check_data(tasks, data_folder(), request.num_fewshot, request.fewshot_by_task)
 
 
 def _checked(
@@ -222,7 +262,7 @@ def _check_adapters(variants: tuple[CheckedVariant, ...]) -> tuple[str, ...]:
     for variant in variants:
         if variant.adapter is None:
             continue
-        report = check_on_model(variant.adapter.path, variant.model)
+        report = check_on_model(variant.adapter.path, variant.local_model)
         report.required()
         notes += [f"{variant.name}: {remark}" for remark in report.remarks]
     return tuple(notes)
@@ -245,7 +285,28 @@ def _gpus(request: EvaluationRequest) -> tuple[str, ...]:
     return found[:wanted]
 
 
+def _script_digest(request: EvaluationRequest) -> str | None:
+    if request.script is None:
+        return None
+    if not request.script.is_file():
+        raise RefusedError(f"the script {request.script} does not exist")
+    return file_digest(request.script)
+
+
+def include_digests(request: EvaluationRequest) -> tuple[str, ...]:
+    """Return a digest of each folder of tasks; raises RefusedError for one that is not there."""
+    return tuple(_folder_digest(folder) for folder in request.include)
+
+
 def _folder_digest(folder: Path) -> str:
     if not folder.is_dir():
         raise RefusedError(f"the folder of tasks {folder} does not exist")
-    return tree_digest(folder, [path for path in folder.rglob("*") if path.is_file()])
+    return tree_digest(folder, [path for path in folder.rglob("*") if _decides(path, folder)])
+
+
+def _decides(path: Path, folder: Path) -> bool:
+    """Tell whether a file of a tasks' folder can change a result: a README cannot."""
+    parts = path.relative_to(folder).parts
+    if any(part == "__pycache__" or part.startswith(".") for part in parts):
+        return False
+    return path.is_file() and not path.name.upper().startswith(_TOLD_ONLY)

@@ -27,18 +27,26 @@ class PrimaryScores:
 @dataclass(slots=True)
 class _Picking:
     document: ResultsDocument
+    #: Task or group → the metric that was asked for, in place of the table's.
+    chosen: Mapping[str, str]
     scores: dict[str, TaskScore] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def primary_scores(document: ResultsDocument, requested: Sequence[str]) -> PrimaryScores:
+def primary_scores(
+    document: ResultsDocument,
+    requested: Sequence[str],
+    chosen: Mapping[str, str] | None = None,
+) -> PrimaryScores:
     """Return the primary score of each requested task and group.
+
+    ``chosen`` names metrics, as ``metric,filter``, that go before the table's.
 
     Members of a group that has a score are not in it: they are in the document.
     A group without one gives its members' scores instead, each under its own name.
     """
-    picking = _Picking(document, notes=list(document.warnings))
+    picking = _Picking(document, chosen or {}, notes=list(document.warnings))
     for name in dict.fromkeys(requested):
         group = document.groups.get(name)
         task = document.tasks.get(name)
@@ -71,7 +79,9 @@ def _pick_group(picking: _Picking, group: TaskResult) -> None:
 
 
 def _pick(picking: _Picking, task: TaskResult) -> None:
-    found = _known(task) or _preferred(task)
+    wanted = _first(task, [picking.chosen[task.name]]) if task.name in picking.chosen else None
+    known = wanted or _known(task)
+    found = known or _preferred(task)
     if found is None:
         picking.missing.append(task.name)
         return
@@ -79,7 +89,12 @@ def _pick(picking: _Picking, task: TaskResult) -> None:
         picking.missing.append(task.name)
         picking.notes.append(f"{task.name}: {found.metric} has no value")
         return
-    if _known(task) is None and len(task.metrics) > 1:  # with one there is nothing to choose
+    if wanted is None and task.name in picking.chosen:
+        picking.notes.append(
+            f"{task.name}: {picking.chosen[task.name]}, which was asked for, is not among its"
+            f" metrics; {key_of(found)} was taken"
+        )
+    elif known is None and len(task.metrics) > 1:  # with one there is nothing to choose
         picking.notes.append(
             f"{task.name}: no primary metric is known for it; {key_of(found)} was taken"
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rdagent.core.feedback import TaskScore
-from rdagent.evaluation.run import Evaluation, VariantResult
+from rdagent.evaluation.record import Evaluation, VariantResult
 
 
 def percent(value: float) -> str:
@@ -21,12 +23,44 @@ def score_text(score: TaskScore) -> str:
 
 def report_lines(evaluation: Evaluation, variant: VariantResult) -> list[str]:
     """Return the report of one variant."""
-    lines = [_task_line(task, score) for task, score in variant.scores.items()]
+    lines = [
+        _task_line(task, score) + (", contaminated" if task in variant.contaminated else "")
+        for task, score in variant.scores.items()
+    ]
     lines += [f"{task}: no result" for task in variant.missing]
     lines.append(_average_line(variant))
-    if evaluation.limit is not None:
-        lines.append(f"Limited run (limit={evaluation.limit:g}): not comparable with a full one.")
+    if limited := evaluation.limited():
+        lines.append(f"Limited run ({limited}): not comparable with a full one.")
+    lines += [f"{task}: {line}" for task, line in rate_lines(variant)]
     return lines + [f"Note: {note}" for note in (*evaluation.notes, *variant.notes)]
+
+
+_RATES = {
+    "cut_at_length": "cut at their longest length (raise --max-gen-toks)",
+    "empty": "empty",
+    "prompt_cut": "given to a prompt whose beginning was cut (raise --max-model-len)",
+    "right_only_when_read_flexibly": "right in content and wrong in form",
+}
+
+
+def rate_lines(variant: VariantResult) -> Iterator[tuple[str, str]]:
+    """Yield, by task, how many answers failed in ways that can be counted; none, no line."""
+    for task, rates in (variant.rates or {}).items():
+        answers = rates.get("answers")
+        if not isinstance(answers, int) or answers < 1:
+            continue
+        for name, what in _RATES.items():
+            count = rates.get(name)
+            if isinstance(count, int) and count:
+                yield task, f"{_share(count, answers)} answers were {what}"
+        nothing = rates.get("nothing_extracted")
+        for name, count in nothing.items() if isinstance(nothing, dict) else ():
+            if isinstance(count, int) and count:
+                yield task, f"filter {name} found nothing in {_share(count, answers)} answers"
+
+
+def _share(count: int, of: int) -> str:
+    return f"{count} of {of} ({100 * count / of:.1f}%)"
 
 
 def metric_name(score: TaskScore) -> str:

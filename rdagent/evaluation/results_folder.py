@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rdagent.errors import RefusedError
 from rdagent.evaluation.publish import publish_results
-from rdagent.evaluation.run import Evaluation
+from rdagent.evaluation.record import Evaluation
 from rdagent.files import atomic
 
 EVALUATION_FILE = "evaluation.json"

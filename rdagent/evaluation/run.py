@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from rdagent.core.feedback import TaskScore
 from rdagent.core.settings import load, runs_root
 from rdagent.errors import ResultError
+from rdagent.evaluation import answers, ladder
+from rdagent.evaluation.endpoint.preflight import check_endpoint
+from rdagent.evaluation.endpoint.run import Work, plan_ask_score
 from rdagent.evaluation.engines import require_room
 from rdagent.evaluation.job import build_job, identity
 from rdagent.evaluation.manifest import manifest_of
-from rdagent.evaluation.metrics import Average, average
 from rdagent.evaluation.preflight import Preflight, changed_meanwhile, check
-from rdagent.evaluation.primary import primary_scores
-from rdagent.evaluation.progress import EvaluationProgress
-from rdagent.evaluation.publish import VARIANT_FILE, publish_results
+from rdagent.evaluation.progress import EvaluationProgress, teller, watcher
+from rdagent.evaluation.publish import publish_results
+from rdagent.evaluation.record import Evaluation, read_variant, read_variants
 from rdagent.evaluation.request import EvaluationRequest
-from rdagent.evaluation.results import read_results
-from rdagent.files import untrusted
 from rdagent.files.locks import file_lock
-from rdagent.files.printable import one_line
 from rdagent.files.storage import storage_errors
 from rdagent.jobs.backends.base import Backend, isolation_note
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
@@ -38,94 +35,20 @@ from rdagent.jobs.machine import with_image
 from rdagent.jobs.runs import RunFolder, identity_of, lock_of, open_run
 from rdagent.jobs.spec import JobSpec
 from rdagent.jobs.supervisor import JobEnd, Watch, run_job
-from rdagent.records.limits import Limit
+from rdagent.records.events import read_events
 from rdagent.records.reasons import Reason
 from rdagent.records.status import RunStatus
 
-SCHEMA = "rdagent.evaluation/1"
 _LOG_TAIL = 64 * 1024
-_PROGRESS_TAIL = 8 * 1024
-#: A note is a stranger's text: so many, of such a length.
-_NOTES, _NOTE_LENGTH = 20, 400
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class VariantResult:
-    """What one model scored."""
-
-    name: str
-    model: str
-    adapter: str | None
-    scores: Mapping[str, TaskScore]
-    average: Average
-    missing: tuple[str, ...]
-    notes: tuple[str, ...]
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A run that has ended, read back from its folder."""
-
-    run_id: str
-    folder: Path
-    status: RunStatus
-    variants: tuple[VariantResult, ...]
-    notes: tuple[str, ...]
-    limit: Limit | None
-    message: str = ""
-    job_exit_code: int | None = None
-    log_tail: str = ""
-    #: Whether the run had ended before and nothing was computed now.
-    reused: bool = False
-
-    def variant(self, name: str) -> VariantResult | None:
-        """Return one model's result."""
-        return next((variant for variant in self.variants if variant.name == name), None)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON document; numbers are fractions."""
-        return {
-            "schema": SCHEMA,
-            "run": self.run_id,
-            "folder": str(self.folder),
-            "status": self.status.status,
-            "reason": self.status.reason,
-            "reused": self.reused,
-            "limit": self.limit,
-            "notes": list(self.notes),
-            "variants": [_variant_json(variant) for variant in self.variants],
-        }
-
-
-def _variant_json(variant: VariantResult) -> dict[str, Any]:
-    return {
-        "name": variant.name,
-        "model": variant.model,
-        "adapter": variant.adapter,
-        "average": variant.average.value,
-        "scores": {
-            task: {
-                "metric": score.metric,
-                "filter": score.filter,
-                "value": score.value,
-                "stderr": score.stderr,
-                "n": score.n,
-                "higher_is_better": score.higher_is_better,
-            }
-            for task, score in variant.scores.items()
-        },
-        "missing": list(variant.missing),
-        "notes": list(variant.notes),
-    }
+Observe = Callable[[EvaluationProgress], None]
 
 
 def plan(request: EvaluationRequest) -> tuple[Preflight, JobSpec]:
     """Check a request and return the job it leads to; starts nothing."""
-    preflight = check(request)
+    preflight = check_endpoint(request) if request.engine == "endpoint" else check(request)
     conf = with_timeout(load(BenchmarkDockerConf), request.timeout_seconds)
-    return preflight, build_job(preflight, conf)
+    return preflight, build_job(preflight, conf, stage="plan" if preflight.endpoint else "all")
 
 
 def run(
@@ -134,6 +57,7 @@ def run(
     *,
     fresh: bool = False,
     say: Say = lambda line: None,
+    observe: Observe = lambda progress: None,
     cancel: threading.Event | None = None,
 ) -> Evaluation:
     """Evaluate; raises for a request that cannot be, returns the record of one that ran.
@@ -149,7 +73,9 @@ def run(
         preflight = replace(preflight, notes=(*preflight.notes, note))
     lock = lock_of(root, identity_of(asked))
     with file_lock(lock, lambda who: say(f"waiting for {who}, which runs the same request")):
-        folder = open_run(root, asked, fresh=fresh, label=request.label)
+        # What a server answered was paid for: a run that failed after it goes on.
+        paid = preflight.endpoint is not None
+        folder = open_run(root, asked, fresh=fresh, label=request.label, failed_too=paid)
         status = folder.status()
         if status is not None:
             again = _read_back(folder, preflight, status, reused=True)
@@ -158,50 +84,129 @@ def run(
             folder = open_run(
                 root, asked, fresh=True, label=request.label
             )  # its results were damaged since
-        return _run_job(folder, preflight, spec, backend, Watch(_watcher(say), _event(cancel)))
+        watch = Watch(watcher(say, observe), cancel or threading.Event())
+        if preflight.endpoint is not None:
+            tell = teller(say, observe)
+            return _ask_server(folder, preflight, spec, backend, watch, tell, reuse=not fresh)
+        return _run_job(folder, preflight, spec, backend, watch, reuse=not fresh)
 
 
-def _event(cancel: threading.Event | None) -> threading.Event:
-    return cancel or threading.Event()
+def _ask_server(
+    folder: RunFolder,
+    preflight: Preflight,
+    spec: JobSpec,
+    backend: Backend,
+    watch: Watch,
+    tell: Callable[[Path], None],
+    *,
+    reuse: bool,
+) -> Evaluation:
+    folder.event("started", engine=preflight.engine, tasks=list(preflight.tasks.names))
+    with signals_as_flags() as interrupts, folder.ends_with_its_errors():
+        with storage_errors(folder.path):
+            answers.clear_results(folder)
+        work = Work(folder, preflight, spec, backend, watch, interrupts, tell, reuse)
+        ended = plan_ask_score(work)
+        with storage_errors(folder.path):
+            status = _conclude(folder, preflight, ended.spec, backend, ended.end)
+    interrupts.raise_if_asked()
+    return _read_back(folder, preflight, status, end=ended.end)
 
 
 def _run_job(
-    folder: RunFolder, preflight: Preflight, spec: JobSpec, backend: Backend, watch: Watch
+    folder: RunFolder,
+    preflight: Preflight,
+    spec: JobSpec,
+    backend: Backend,
+    watch: Watch,
+    *,
+    reuse: bool,
 ) -> Evaluation:
-    shutil.rmtree(folder.path / "variants", ignore_errors=True)
-    require_room([v.model for v in preflight.variants if v.merge], folder.path)
+    require_room(preflight.merged_models, folder.path)
     folder.event("started", engine=preflight.engine, tasks=list(preflight.tasks.names))
+    rung = ladder.last_rung(read_events(folder.path))
     with signals_as_flags() as interrupts, folder.ends_with_its_errors():
-        end = run_job(backend, spec, folder.attempts, folder.run_id, watch)
+        while True:
+            tried = _on_rung(preflight, rung)
+            told = _with_answers(folder, tried, _spec_of(tried, spec), reuse=reuse)
+            end = run_job(backend, told, folder.attempts, folder.run_id, watch)
+            further = _next_rung(rung, preflight, end) if not interrupts.asked else None
+            if further is None:
+                break
+            if further.max_model_len != rung.max_model_len:
+                answers.forget(folder)  # a shorter context is another question
+            rung = further
+            folder.event(ladder.EVENT, **asdict(rung))
         with storage_errors(folder.path):
-            status = _conclude(folder, preflight, spec, backend, end)
+            status = _conclude(folder, tried, told, backend, end)
     interrupts.raise_if_asked()
     return _read_back(folder, preflight, status, end=end)
+
+
+def _on_rung(preflight: Preflight, rung: ladder.Rung) -> Preflight:
+    return replace(preflight, request=rung.applied(preflight.request)) if rung.step else preflight
+
+
+def _spec_of(preflight: Preflight, spec: JobSpec) -> JobSpec:
+    """Return the job for a request that was changed on the way, in the same image."""
+    conf = with_timeout(load(BenchmarkDockerConf), preflight.request.timeout_seconds)
+    return replace(build_job(preflight, conf), image=spec.image)
+
+
+def _next_rung(rung: ladder.Rung, preflight: Preflight, end: JobEnd) -> ladder.Rung | None:
+    if not ladder.ran_out_of_memory(end):
+        return None
+    return ladder.next_rung(
+        rung,
+        preflight.request,
+        preflight.engine,
+        on_gpu=bool(preflight.gpus),
+        context=preflight.variants[0].model.context_length,
+    )
+
+
+def _with_answers(
+    folder: RunFolder, preflight: Preflight, spec: JobSpec, *, reuse: bool
+) -> JobSpec:
+    """Lay out what was answered before, and return the job that sees it."""
+    with storage_errors(folder.path):
+        answers.clear_results(folder)
+        answers.gather(folder, preflight, spec, reuse=reuse)
+    return replace(spec, mounts=(*spec.mounts, answers.kept_mount(folder)))
 
 
 def _conclude(
     folder: RunFolder, preflight: Preflight, spec: JobSpec, backend: Backend, end: JobEnd
 ) -> RunStatus:
     damaged = _keep_variants(folder, end, preflight)
+    changed = changed_meanwhile(preflight)
+    answers.keep_plan(end.out, folder)
+    if not changed:
+        _keep_answers(folder, preflight, spec, end)
     folder.write_manifest(manifest_of(preflight, spec, end, backend))
     reason, message = _reason(end, folder, preflight), end.message
     if end.outcome.ok and damaged:
         reason, message = "results_invalid", damaged[0]
-    elif end.outcome.ok and (changed := changed_meanwhile(preflight)):
+    elif end.outcome.ok and changed:
         reason, message = "results_invalid", f"{changed} changed while it was evaluated"
+    if changed and preflight.endpoint is not None:
+        answers.clear_results(folder)  # what a server answered is right for what it was asked
+    elif changed:
         shutil.rmtree(folder.path / "variants", ignore_errors=True)
     return folder.finish(reason, message)
 
 
-def _watcher(say: Say) -> Callable[[Path], None]:
-    """Return what tells how far the job is while it runs."""
-    progress = EvaluationProgress()
-
-    def look(attempt: Path) -> None:
-        if line := progress.read(tail(attempt / "log.txt", _PROGRESS_TAIL)):
-            say(line)
-
-    return look
+def _keep_answers(folder: RunFolder, preflight: Preflight, spec: JobSpec, end: JobEnd) -> None:
+    for name in _variant_names(preflight):
+        source, target = end.out / "variants" / name, folder.variant(name)
+        # A server's answers are here before the job; from one that did not score them it would
+        # come back with less.
+        if preflight.endpoint is not None and not (source / "results.json").exists():
+            kept = (target / answers.LEDGER_FILE).exists()
+        else:
+            kept = answers.keep_answers(source, target)
+        if kept:
+            answers.keep_identity(folder, preflight, spec, name)
 
 
 def _variant_names(preflight: Preflight) -> list[str]:
@@ -229,40 +234,12 @@ def _reason(end: JobEnd, folder: RunFolder, preflight: Preflight) -> Reason:
         return end.outcome.reason
     for name in _variant_names(preflight):
         try:
-            result = _read_variant(folder, preflight, name)
+            result = read_variant(folder, preflight, name)
         except ResultError:
             return "results_invalid"
         if result is None or result.missing:
             return "incomplete"
     return "ok"
-
-
-def _read_variant(folder: RunFolder, preflight: Preflight, name: str) -> VariantResult | None:
-    path = folder.variant(name) / "results.json"
-    if not path.exists():
-        return None
-    primary = primary_scores(read_results(path), preflight.tasks.names)
-    checked = next(checked for checked in preflight.variants if checked.name == name)
-    return VariantResult(
-        name=name,
-        model=checked.model.name,
-        adapter=str(checked.adapter.path) if checked.adapter else None,
-        scores=primary.scores,
-        average=average(primary.scores),
-        missing=primary.missing,
-        notes=(*primary.notes, *_notes_from_inside(folder.variant(name))),
-        folder=folder.variant(name),
-    )
-
-
-def _notes_from_inside(folder: Path) -> tuple[str, ...]:
-    """Return what the program inside had to say of a variant: cut prompts, other tokenizers."""
-    try:
-        notes = untrusted.read_json(folder / VARIANT_FILE).get("notes")
-    except (ResultError, AttributeError):
-        return ()
-    told = notes if isinstance(notes, list) else []
-    return tuple(one_line(note, _NOTE_LENGTH) for note in told[:_NOTES] if isinstance(note, str))
 
 
 def _read_back(
@@ -273,23 +250,22 @@ def _read_back(
     end: JobEnd | None = None,
     reused: bool = False,
 ) -> Evaluation:
-    variants = []
-    for name in _variant_names(preflight):
-        try:
-            result = _read_variant(folder, preflight, name)
-        except ResultError:
-            continue
-        if result:
-            variants.append(result)
     return Evaluation(
         run_id=folder.run_id,
         folder=folder.path,
         status=status,
-        variants=tuple(variants),
-        notes=preflight.notes,
+        variants=read_variants(folder, preflight),
+        notes=(*preflight.notes, *_ladder_notes(folder)),
         limit=preflight.request.limit,
+        sample=preflight.request.sample if preflight.request.limit is not None else None,
+        subset=preflight.request.subset.said if preflight.request.subset else None,
         message=end.message if end else "",
         job_exit_code=end.exit_code if end else None,
         log_tail=tail(end.log, _LOG_TAIL) if end else "",
         reused=reused,
     )
+
+
+def _ladder_notes(folder: RunFolder) -> tuple[str, ...]:
+    rung = ladder.last_rung(read_events(folder.path))
+    return (rung.note(),) if rung.step else ()

@@ -29,6 +29,8 @@ _STATES: dict[Reason, RunState] = {
     "refused": "refused",
     "cancelled": "cancelled",
 }
+_UNFINISHED: tuple[RunState, ...] = ("cancelled", "incomplete")
+_FAILED: tuple[RunState, ...] = ("failed", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +127,25 @@ def lock_of(root: Path, identity: str) -> Path:
 
 
 def open_run(
-    root: Path, request: dict[str, Any], *, fresh: bool = False, label: str = ""
+    root: Path,
+    request: dict[str, Any],
+    *,
+    fresh: bool = False,
+    label: str = "",
+    failed_too: bool = False,
 ) -> RunFolder:
     """Return the newest run of this very request, or a new one when there is none or it failed.
 
     ``label`` is a name that a user gave a new run; it decides nothing.
 
     A finished run is returned as it is (its ``status`` is not None), an unfinished
-    or cancelled one goes on, with its old status removed.
+    or cancelled one goes on, with its old status removed; ``failed_too``: so does one that
+    failed, as it holds what cannot be had a second time for nothing.
     """
     identity = identity_of(request)
     if not fresh:
         for path in reversed(_runs_of(root, identity)):
-            found = _take_up(path, identity)
+            found = _take_up(path, identity, _UNFINISHED + (_FAILED if failed_too else ()))
             if found:
                 return found
     return _new_run(root, request, identity, label)
@@ -147,7 +155,7 @@ def _runs_of(root: Path, identity: str) -> list[Path]:
     return sorted(root.glob(f"*-{identity[:8]}*")) if root.is_dir() else []
 
 
-def _take_up(path: Path, identity: str) -> RunFolder | None:
+def _take_up(path: Path, identity: str, again: tuple[RunState, ...]) -> RunFolder | None:
     try:
         run = load_run(path)
         if run.identity() != identity:
@@ -158,7 +166,7 @@ def _take_up(path: Path, identity: str) -> RunFolder | None:
     _sweep(path)
     if status is None or status.status == "done":
         return run
-    if status.status in ("cancelled", "incomplete"):
+    if status.status in again:
         run.event("resumed", was=status.reason)
         (path / STATUS_FILE).unlink()
         return run

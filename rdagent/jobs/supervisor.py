@@ -40,7 +40,7 @@ from rdagent.jobs.running import (
 from rdagent.jobs.spec import JobSpec
 from rdagent.records.reasons import Reason
 
-__all__ = ["JobEnd", "Watch", "run_job"]
+__all__ = ["JobEnd", "Watch", "only_one", "run_job"]
 
 #: Infrastructure errors are tried again this often; a failing program never is.
 RETRIES = 2
@@ -62,12 +62,13 @@ def run_job(
     require_contained(spec)
     require_readable(spec.mounts, backend.user())
     require_unexposed(spec)
-    with _only_one(attempts), signals_as_flags() as interrupts:
+    with only_one(attempts), signals_as_flags() as interrupts:
         return _Run(backend, spec, attempts, watch or Watch(), interrupts).to_its_end(run_id)
 
 
 @contextmanager
-def _only_one(attempts: Path) -> Iterator[None]:
+def only_one(attempts: Path) -> Iterator[None]:
+    """Be the one that works for a run: ``cancel`` in another terminal leaves its marker here."""
     with storage_errors(attempts), file_lock(attempts / LOCK_FILE):
         (attempts / CANCEL_FILE).unlink(missing_ok=True)  # meant for an earlier job
         try:
@@ -110,6 +111,11 @@ class _Run:
         self.backend.check(self.spec)
         reap(self.backend)  # what dead processes left holds memory and GPUs that this job needs
         left = self._taken_over()
+        if left is not None and left.outcome.reason == "killed_externally":
+            # It was killed while nobody watched, as its own orchestrator was: whoever asks
+            # again wants it done.
+            log().warning("what is taken over had been killed; beginning again")
+            left = None
         return left or self._attempt(_new_attempt(self.attempts)).run(run_id)
 
     def _taken_over(self) -> JobEnd | None:

@@ -74,6 +74,14 @@ class Fields:
             raise self._wrong(key, "an object")
         return value
 
+    def mapping_or_none(self, key: str) -> dict[str, Any] | None:
+        """Return an object field that may be null or absent."""
+        return None if self._document.get(key) is None else self.mapping(key)
+
+    def anything(self, key: str) -> Any:
+        """Return a field unchecked; absent is None."""
+        return self._document.get(key)
+
     def items(self, key: str) -> list[Any]:
         """Return a list field; absent counts as empty."""
         value = self._document.get(key, [])

@@ -12,12 +12,19 @@ from typing import Any, Literal, TypeVar
 from rdagent.errors import ResultError
 from rdagent.records.fields import Fields
 
-EVALUATE_SCHEMA = "rdagent.evaluate-request/2"
+EVALUATE_SCHEMA = "rdagent.evaluate-request/3"
 TRAIN_SCHEMA = "rdagent.train-request/1"
 BASE_VARIANT = "base"
 
-Engine = Literal["vllm", "hf"]
-ENGINES: tuple[Engine, ...] = ("vllm", "hf")
+#: ``endpoint`` is asked by the host, between a job that plans and one that scores.
+Engine = Literal["vllm", "hf", "scripted", "endpoint"]
+ENGINES: tuple[Engine, ...] = ("vllm", "hf", "scripted", "endpoint")
+#: What a job does of the three steps.
+Stage = Literal["all", "plan", "infer", "score"]
+STAGES: tuple[Stage, ...] = ("all", "plan", "infer", "score")
+#: Which documents a limit leaves: the first ones, or some drawn with the seed.
+Sample = Literal["first", "random"]
+SAMPLES: tuple[Sample, ...] = ("first", "random")
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 DTYPES: tuple[DType, ...] = ("auto", "float32", "bfloat16", "float16")
 #: What becomes of a prompt that leaves no room for its answer: its beginning is cut, or the
@@ -65,6 +72,25 @@ class EvaluateRequest:
     #: What the chat template is told of thinking; None: nothing.
     thinking: bool | None = None
     long_prompts: LongPrompts = "truncate"
+    sample: Sample = "first"
+    #: Examples by task, where a preset says so; the task's own number elsewhere.
+    fewshot: dict[str, int] = field(default_factory=dict)
+    #: A file that names the documents that are asked.
+    subset: str | None = None
+    #: The file that engine ``scripted`` answers from.
+    script: str | None = None
+    stage: Stage = "all"
+    #: So many processes answer at once, each with its share of the GPUs.
+    shards: int = 1
+    #: Where answers of earlier attempts lie, a folder for each variant.
+    kept: str | None = None
+    #: The share of a GPU's memory that vLLM takes; None: its usual one.
+    memory_share: float | None = None
+
+    @property
+    def gpus_each(self) -> int:
+        """How many GPUs one process has."""
+        return self.num_gpus // max(self.shards, 1)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -98,6 +124,17 @@ class EvaluateRequest:
             long_prompts=_one_of(
                 LONG_PROMPTS, "long_prompts", fields.text("long_prompts", "truncate")
             ),
+            sample=_one_of(SAMPLES, "sample", fields.text("sample", "first")),
+            fewshot={
+                task: Fields(fields.mapping("fewshot"), "request.json: fewshot").integer(task)
+                for task in fields.mapping("fewshot")
+            },
+            subset=fields.text_or_none("subset"),
+            script=fields.text_or_none("script"),
+            shards=fields.integer("shards", 1),
+            stage=_one_of(STAGES, "stage", fields.text("stage", "all")),
+            kept=fields.text_or_none("kept"),
+            memory_share=fields.number_or_none("memory_share"),
         )
 
 

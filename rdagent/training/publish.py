@@ -16,6 +16,7 @@ from pathlib import Path
 from rdagent.errors import ResultError
 from rdagent.files import atomic, untrusted
 from rdagent.files.locks import file_lock
+from rdagent.records.trained_on import HASHES_FILE
 
 OUTPUT_FOLDER = "output"
 PREVIOUS_FOLDER = "output.previous"
@@ -27,6 +28,8 @@ COUNT_LIMIT = 500
 TYPES = frozenset(
     (".safetensors", ".json", ".jsonl", ".jinja", ".md", ".txt", ".png", ".model", ".tiktoken")
 )
+#: Ends like a pickle and is none: hashes that the evaluation reads as numbers.
+NAMES = frozenset((HASHES_FILE,))
 _LOCK_FILE = ".output.lock"
 
 
@@ -74,7 +77,8 @@ def _sort(trained: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     taken: list[str] = []
     left: list[str] = []
     for entry, name in _entries(trained):
-        wanted = entry.is_file(follow_symlinks=False) and Path(name).suffix in TYPES
+        is_known = Path(name).suffix in TYPES or name in NAMES
+        wanted = is_known and entry.is_file(follow_symlinks=False)
         (taken if wanted else left).append(name)
     if not any(name.endswith(".safetensors") for name in taken):
         raise ResultError(

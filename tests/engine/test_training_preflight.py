@@ -30,9 +30,11 @@ for model, name, more in json.loads(sys.argv[1]):
 """
 _COMPARE = """
 import json, sys
-from rdagent.inside.evaluate.trained_prompts import TokenizerOnly, rendering_notes
+from pathlib import Path
+from rdagent.inside.evaluate.renderer import Renderer
+from rdagent.inside.evaluate.trained_prompts import rendering_notes
 for model, name in json.loads(sys.argv[1]):
-    notes = rendering_notes("/cases/" + name, TokenizerOnly(model), chat=True)
+    notes = rendering_notes("/cases/" + name, Renderer.load(Path(model), "hf", 0, None), chat=True)
     print("NOTES", name, json.dumps(notes))
 """
 CASES = [

@@ -1,54 +1,80 @@
-"""Open the engine that answers: transformers (``hf``) or vLLM, with or without an adapter.
+"""What an engine is to the rest: it is opened once, and answers for one variant after the other.
 
-The two modules beside this one hold what is particular to each; they are imported
-only when asked for.
+``hf_engine``, ``vllm_engine`` and ``scripted_engine`` beside this one are imported only
+when asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rdagent.inside.evaluate.model_files import ModelFiles
+from rdagent.records.answered import Answered
+from rdagent.records.ledger import Answer
+from rdagent.records.plan import Request
 from rdagent.records.requests import EvaluateRequest, Variant
+
+#: How many requests are answered between two writes: what a kill can cost.
+_CHUNK_ON_CPU, _CHUNK_ON_GPU = 64, 512
 
 
 @dataclass(frozen=True, slots=True)
-class AdapterCheck:
+class Adapter:
     """Whether an adapter took hold of the model."""
 
     #: The largest change of a log-probability on a short probe.
     largest_change: float
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A loaded engine, and how it was opened."""
-
-    lm: Any
-    model_args: dict[str, Any]
-    device: str
-    dtype: str
-    batch_size: str
-    max_model_len: int
-    max_lora_rank: int | None
-    adapter: AdapterCheck | None
-    notes: tuple[str, ...] = ()
+class EngineBroken(RuntimeError):
+    """The engine failed at a request and can answer no other one: asking again is no use."""
 
 
-def open_engine(request: EvaluateRequest, variant: Variant, model: ModelFiles) -> Opened:
-    """Load the base model, and the adapter if the variant has one."""
+class Engine(Protocol):
+    """Answers requests."""
+
+    def use(self, variant: Variant) -> Answered:
+        """Answer as this variant from now on; raises AdapterInvalid when it cannot be served."""
+
+    def answer(self, requests: Sequence[Request], on_answer: Callable[[], None]) -> list[Answer]:
+        """Return the answers to requests of one kind, in order; ``on_answer`` after each.
+
+        Raises EngineBroken when it is the engine that failed and not one of the requests.
+        """
+
+    def render(self, messages: Any, *, add_generation_prompt: bool) -> str | None:
+        """Return a prompt as the loaded engine renders it; None when it renders nothing."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+def open_engine(
+    request: EvaluateRequest, variants: Sequence[Variant], model: ModelFiles, tokenizer: str | None
+) -> Engine:
+    """Load the model that all these variants share, with room for their adapters."""
     if request.engine == "vllm":
         from rdagent.inside.evaluate import vllm_engine
 
-        return vllm_engine.open_vllm(request, variant, model)
+        return vllm_engine.VLLMEngine(request, variants, model)
+    if request.engine == "scripted":
+        from rdagent.inside.evaluate import scripted_engine
+
+        return scripted_engine.ScriptedEngine.open(request)
     from rdagent.inside.evaluate import hf_engine
 
-    return hf_engine.open_hf(request, variant, model)
+    return hf_engine.HFEngine(request, model, tokenizer)
 
 
-def effect_notes(check: AdapterCheck) -> tuple[str, ...]:
+def chunk_size(request: EvaluateRequest) -> int:
+    """Return how many requests a chunk holds."""
+    return _CHUNK_ON_GPU if request.num_gpus else _CHUNK_ON_CPU
+
+
+def effect_notes(largest_change: float) -> tuple[str, ...]:
     """Return a warning when an adapter changes nothing."""
-    if check.largest_change == 0.0:
+    if largest_change == 0.0:
         return ("the adapter changes nothing: its answers are the base model's",)
     return ()

@@ -96,6 +96,11 @@ def _rank(config: Mapping[str, Any]) -> int:
 
 
 def _engine(name: str, gpus: int, config: Mapping[str, Any], notes: list[str]) -> Engine:
+    if name == "endpoint":
+        raise SettingsError(
+            "ENGINE is 'endpoint', which nothing in here can ask",
+            hint="the host asks it: rdagent eval --engine endpoint",
+        )
     for engine in ENGINES:
         if name == engine:
             return engine

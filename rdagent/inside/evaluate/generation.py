@@ -1,6 +1,6 @@
 """How answers are generated: arguments put over the tasks' own, and thinking.
 
-Used by ``variant`` and the engines; the same for both of them.
+Used by ``group`` and the engines; the same for both of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a model's and an adapter's files say, read without any library.
 
-Used by ``variant``: the context length, and notes on what a reader of the numbers
+Used by ``group``: the context length, and notes on what a reader of the numbers
 should know about tokenizers, templates and generation defaults.
 """
 

@@ -1,7 +1,7 @@
 """Write a variant's results and samples in lm_eval's schema, under stable names.
 
 lm_eval's own writer puts a date into the names, swallows its errors and writes NaN,
-which is not JSON.  Used by ``variant``; read on the host by ``evaluation.results``.
+which is not JSON.  Used by ``group``; read on the host by ``evaluation.results``.
 """
 
 from __future__ import annotations
@@ -9,24 +9,25 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdagent.files import atomic
+from rdagent.inside.evaluate.jsonable import finite, plain
+from rdagent.records.plan import Plan
 from rdagent.records.requests import EvaluateRequest, Variant
+from rdagent.records.status import InsideStatus
 
 if TYPE_CHECKING:
-    from rdagent.inside.evaluate.engine import Opened
+    from rdagent.inside.evaluate.answering import Kept
     from rdagent.inside.evaluate.merge import Merged
-    from rdagent.inside.evaluate.variant import Clock
+    from rdagent.records.answered import Answered
 
 RESULTS_FILE = "results.json"
 VARIANT_FILE = "variant.json"
-VARIANT_SCHEMA = "rdagent.variant/1"
-PACKAGES = ("lm_eval", "torch", "transformers", "peft", "vllm", "datasets", "tokenizers")
+VARIANT_SCHEMA = "rdagent.variant/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,19 @@ class Origin:
 
     request: EvaluateRequest
     variant: Variant
-    opened: Opened
-    chat: bool
+    answered: Answered
+    #: The text of the template that prompts were rendered with; None when there was none.
+    chat_template: str | None
     #: How long the prompts were, by task.
     prompts: dict[str, Any]
+    plan: Plan
+    kept: Kept
+    #: How often answers failed in a way that can be counted, by task.
+    rates: Mapping[str, Any]
+    #: What of the documents was in the training rows; None where no record says.
+    overlap: Mapping[str, Any] | None = None
+    #: Whether answers were drawn at random, each with a seed of its own.
+    drawn: bool = False
     #: How the adapter was merged into its base, if it was.
     merged: Merged | None = None
 
@@ -100,34 +110,6 @@ def _write_lines(path: Path, records: Iterator[dict[str, Any]]) -> None:
     partial.replace(path)
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON types; numpy's scalars become numbers, other objects their text."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "ndim", None) == 0:
-        return plain(item())
-    return _without_addresses(str(value))
-
-
-def _without_addresses(text: str) -> str:
-    # A function's text holds its address, which differs in every process.
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
-
-
-def finite(value: Any) -> Any:
-    """Return JSON types with NaN and infinities replaced by null."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def not_finite_notes(results: dict[str, Any]) -> list[str]:
     """Return a note for each score that is no number."""
     return [
@@ -149,10 +131,9 @@ def _origin_fields(origin: Origin) -> dict[str, Any]:
     """Return what lm_eval's tracker adds to the results."""
     from lm_eval.utils import hash_string
 
-    template = getattr(origin.opened.lm.tokenizer, "chat_template", None) if origin.chat else None
-    template = template if isinstance(template, str) else None
-    system = origin.request.system_prompt
-    model = origin.opened.model_args.get("peft") or origin.opened.model_args["pretrained"]
+    template, system = origin.chat_template, origin.request.system_prompt
+    arguments = origin.answered.model_args
+    model = str(arguments.get("peft") or arguments.get("lora_local_path") or origin.variant.model)
     if origin.merged:
         model = origin.merged.adapter  # the merged model is gone by the time this is read
     return {
@@ -167,35 +148,76 @@ def _origin_fields(origin: Origin) -> dict[str, Any]:
     }
 
 
-def write_variant(folder: Path, origin: Origin, clock: Clock, notes: list[str]) -> None:
+def write_variant(
+    folder: Path, origin: Origin, seconds: Mapping[str, float], notes: list[str]
+) -> None:
     """Write ``variant.json``: how the answers were made."""
-    opened = origin.opened
+    answered, kept = origin.answered, origin.kept
     document = {
         "schema": VARIANT_SCHEMA,
         "name": origin.variant.name,
         "engine": origin.request.engine,
-        "device": opened.device,
-        "versions": _versions(),
-        "seconds": clock.seconds,
-        "chat_template": origin.chat,
-        "dtype": opened.dtype,
-        "max_model_len": opened.max_model_len,
-        "max_lora_rank": opened.max_lora_rank,
-        "batch_size": opened.batch_size,
+        "device": answered.device,
+        "versions": dict(answered.versions),
+        "seconds": dict(seconds),
+        "chat_template": origin.chat_template is not None,
+        "dtype": answered.dtype,
+        "max_model_len": answered.max_model_len,
+        "max_lora_rank": answered.max_lora_rank,
+        "batch_size": answered.batch_size,
         "seed": origin.request.seed,
         "prompts": origin.prompts,
+        "plan": origin.plan.digest,
+        "level": level(origin),
+        "answers": {
+            "asked": len(kept.ledger.answers),
+            "reused": kept.reused,
+            "resumed": kept.resumed,
+            "duplicates": kept.ledger.duplicates,
+        },
+        "rates": dict(origin.rates),
+        "overlap": origin.overlap,
         "merged": asdict(origin.merged) if origin.merged else None,
-        "adapter_check": asdict(opened.adapter) if opened.adapter else None,
+        "adapter_check": _adapter_check(answered.largest_change),
         "notes": notes,
     }
-    atomic.write_json(folder / VARIANT_FILE, finite(document))
+    atomic.write_json(folder / VARIANT_FILE, finite(plain(document)))
 
 
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+def _adapter_check(change: float | None) -> dict[str, float] | None:
+    return None if change is None else {"largest_change": change}
+
+
+def level(origin: Origin) -> str | None:
+    """Return how far the same request gives the same result again; None: nobody can promise it."""
+    if origin.request.engine == "endpoint":
+        return None
+    if origin.drawn:
+        return "seeded"
+    batches = {answer.batch for answer in origin.kept.ledger.answers.values()}
+    exact = origin.request.engine != "vllm" and batches <= {"1"}
+    return "exact" if exact else "engine-deterministic"
+
+
+def check_complete(
+    results: dict[str, Any], expected: Mapping[str, tuple[str, ...]], plan: Plan
+) -> InsideStatus:
+    """Return ok when every requested task has a score for every document that was planned."""
+    missing = [
+        name
+        for name, parts in expected.items()
+        if any(part not in results["results"] for part in parts)
+    ]
+    if missing:
+        return InsideStatus("incomplete", f"no results for: {', '.join(missing)}")
+    planned: dict[str, set[int]] = {}
+    for one in plan.occurrences:
+        if one.request >= 0:
+            planned.setdefault(one.task, set()).add(one.doc_id)
+    samples = results.get("samples", {})
+    for task, wanted in planned.items():
+        found = wanted & {row["doc_id"] for row in samples.get(task, ())}
+        if len(found) < len(wanted):
+            told = f"{task}: {len(found)} of {len(wanted)} documents scored"
+            return InsideStatus("incomplete", told)
+    return InsideStatus("ok", f"{len(expected)} tasks scored")

@@ -39,6 +39,14 @@ def put_on(base: Any, folder: Path, device: str) -> Any:
     return model
 
 
+def taken_off(model: Any) -> Any:
+    """Return the base model without the adapter, as it was before ``put_on``."""
+    base = model.unload()
+    if hasattr(base, "peft_config"):
+        del base.peft_config
+    return base
+
+
 def _make_room(base: Any, folder: Path) -> None:
     """Resize the vocabulary only for an adapter that brings embeddings of another size."""
     rows = model_files.embedding_rows([folder / model_files.ADAPTER_WEIGHTS])

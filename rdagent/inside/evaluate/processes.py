@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -36,27 +36,31 @@ class Ending:
 
 
 class Stopper:
-    """Hands a request to stop on to the running child's whole group, and remembers it."""
+    """Hands a request to stop on to the running children's whole groups, and remembers it."""
 
     def __init__(self) -> None:
         self.requested = False
-        self._group: int | None = None
+        self._groups: set[int] = set()
 
     def install(self) -> None:
         """Catch SIGTERM and SIGINT in this process."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
 
-    def watch(self, group: int | None) -> None:
-        """Name the group that a request to stop goes to."""
-        self._group = group
-        if group is not None and self.requested:
+    def watch(self, group: int) -> None:
+        """Name a group that a request to stop goes to."""
+        self._groups.add(group)
+        if self.requested:
             self._stop(group)
+
+    def forget(self, group: int) -> None:
+        """A group has ended."""
+        self._groups.discard(group)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        if self._group is not None:
-            self._stop(self._group)
+        for group in tuple(self._groups):
+            self._stop(group)
 
     @staticmethod
     def _stop(group: int) -> None:
@@ -74,7 +78,9 @@ def send(group: int, number: signal.Signals) -> None:
         return
 
 
-def run_child(arguments: Sequence[str], stopper: Stopper) -> Ending:
+def run_child(
+    arguments: Sequence[str], stopper: Stopper, variables: Mapping[str, str] | None = None
+) -> Ending:
     """Run a program to its end; its output goes to our standard error as it comes."""
     kills_before = memory_kills()
     child = subprocess.Popen(
@@ -83,6 +89,7 @@ def run_child(arguments: Sequence[str], stopper: Stopper) -> Ending:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        env={**os.environ, **(variables or {})},
     )
     tail = bytearray()
     # A worker that outlives the child would hold the pipe open: so the end of
@@ -91,7 +98,7 @@ def run_child(arguments: Sequence[str], stopper: Stopper) -> Ending:
     pump.start()
     stopper.watch(child.pid)
     exit_code = child.wait()
-    stopper.watch(None)
+    stopper.forget(child.pid)
     send(child.pid, signal.SIGKILL)
     pump.join(timeout=5)
     text = bytes(tail).decode("utf-8", "replace")

@@ -1,22 +1,27 @@
 """Count the prompts that are longer than the context leaves room for, or refuse them.
 
 Both engines cut the beginning of such a prompt without more than a line in a log;
-``variant`` watches the engine with this, so that what was cut is in the results.
+``group`` counts a plan's prompts before a model is loaded, so that it is in the results.
 Texts that are scored window by window (rolling) lose nothing and are not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rdagent.errors import JobFailed
-from rdagent.records.requests import Engine, LongPrompts
+from rdagent.records.requests import Engine, EvaluateRequest, LongPrompts
+
+if TYPE_CHECKING:
+    from rdagent.inside.evaluate.planning import Planned
+
+#: How long an answer may be when neither its task nor the request says: lm_eval's own number.
+MAX_GEN_TOKS = 256
 
 #: How much of prompt and answer together each engine reads, beyond the context's length, when
 #: it scores an answer that is given: one token needs no place, vLLM must make one up.
-_SCORED_BEYOND: dict[Engine, int] = {"hf": 1, "vllm": -1}
+_SCORED_BEYOND: dict[Engine, int] = {"hf": 1, "vllm": -1, "scripted": 1, "endpoint": 1}
 
 
 @dataclass(slots=True)
@@ -66,31 +71,23 @@ class PromptCount:
         return {task: asdict(seen) for task, seen in self.tasks.items()}
 
 
-Normalise = Callable[[dict[str, Any], int], dict[str, Any]]
+def count_prompts(planned: Planned, request: EvaluateRequest, context: int) -> PromptCount:
+    """Count every prompt of a plan, each as often as a document asks it."""
+    from lm_eval.models.utils import normalize_gen_kwargs
 
-
-def watch(lm: Any, engine: Engine, rule: LongPrompts, normalise: Normalise) -> PromptCount:
-    """Count what ``lm`` is asked from now on; ``normalise`` is lm_eval's reading of arguments."""
-    count = PromptCount(rule)
-    generate, score = lm.generate_until, lm.loglikelihood
-    scored_room = lm.max_length + _SCORED_BEYOND[engine]
-
-    def generate_until(requests: Iterable[Any], *arguments: Any, **options: Any) -> Any:
-        for request in requests:
-            text, told = request.args
-            room = lm.max_length - int(normalise(told, lm.max_gen_toks)["max_gen_toks"])
+    count = PromptCount(request.long_prompts)
+    scored_room = context + _SCORED_BEYOND[request.engine]
+    for place in planned.plan.occurrences:
+        one = planned.requests[place.request]
+        if place.request < 0 or one.tokens is None or one.kind == "rolling":
+            continue
+        room = scored_room
+        if one.kind == "generate":
+            told = normalize_gen_kwargs(one.arguments[1], MAX_GEN_TOKS)
+            room = context - int(told["max_gen_toks"])
             if room < 1:
-                raise _no_room(request.task_name, lm.max_length - room, lm.max_length)
-            count.add(request.task_name, len(lm.tok_encode(text)), room)
-        return generate(requests, *arguments, **options)
-
-    def loglikelihood(requests: Iterable[Any], *arguments: Any, **options: Any) -> Any:
-        for request in requests:
-            text = "".join(request.args)
-            count.add(request.task_name, len(lm.tok_encode(text)), scored_room)
-        return score(requests, *arguments, **options)
-
-    lm.generate_until, lm.loglikelihood = generate_until, loglikelihood
+                raise _no_room(place.task, context - room, context)
+        count.add(place.task, one.tokens, room)
     return count
 
 

@@ -1,13 +1,13 @@
 """Find and load the tasks of a request: names, refusals, data sets.
 
-Used by ``variant`` before a model is loaded.  lm_eval's own index of tasks costs
+Used by ``group`` before a model is loaded.  lm_eval's own index of tasks costs
 seconds, so it is read only when the include folders do not hold every name.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from lm_eval.tasks import TaskManager
 
 from rdagent.errors import JobFailed, RDAgentError, RefusedError, UnknownTaskError
 from rdagent.files.printable import one_line
-from rdagent.inside.evaluate import failures, task_index
+from rdagent.inside.evaluate import documents, failures, fewshot, scoring_calls, task_index
+from rdagent.inside.evaluate.harness import Randomness
 from rdagent.inside.evaluate.local_data import Served, benchmarks_folder, in_place_of_the_hub
 from rdagent.inside.evaluate.rendering import check_rendering
 from rdagent.records.requests import EvaluateRequest
@@ -26,13 +27,40 @@ class Selection:
     """Loaded tasks, and what each requested name must leave in the results."""
 
     manager: Any
-    objects: tuple[Any, ...]
+    #: What the manager returned: tasks and groups by name.
+    loaded: Mapping[str, Mapping[str, Any]]
     expected: Mapping[str, tuple[str, ...]]
+    #: What tasks draw from, as it was when they had been loaded.
+    randomness: Randomness
 
     def leaves(self) -> Iterator[Any]:
         """Yield the tasks themselves, those of groups among them."""
-        for item in self.objects:
-            yield from item.get_all_tasks() if hasattr(item, "get_all_tasks") else (item,)
+        yield from self.loaded["tasks"].values()
+
+
+class _Manager(TaskManager):
+    """Loads all names at once, as lm_eval does, and remembers what each of them became."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.served = Served()
+        self.built: dict[str, Any] = {}
+
+    def _load_spec(self, spec: str) -> Any:
+        before = len(self.served.data_sets)
+        try:
+            self.built[spec] = super()._load_spec(spec)
+        except Exception as error:
+            if failures.is_memory(error) or isinstance(error, RDAgentError):
+                raise
+            if len(self.served.data_sets) > before:
+                raise _unfit(spec, self.served, error) from error
+            raise JobFailed(
+                task_index.why_not_loaded(spec, self.task_index, error),
+                reason="command_failed",
+                exit_code=6,
+            ) from error
+        return self.built[spec]
 
 
 def load(request: EvaluateRequest, metadata: Mapping[str, Any]) -> Selection:
@@ -43,48 +71,39 @@ def load(request: EvaluateRequest, metadata: Mapping[str, Any]) -> Selection:
         if name not in index:
             raise UnknownTaskError(f"Task '{name}' not found")
         task_index.refuse_unsafe(name, index)
-    objects: list[Any] = []
-    expected: dict[str, tuple[str, ...]] = {}
-    with in_place_of_the_hub(benchmarks_folder(os.environ)) as served:
-        for name in request.tasks:
-            loaded = _load_one(manager, name, served)
-            objects += loaded
-            expected[name] = tuple(_name_of(item) for item in loaded)
-    _refuse_overlap(manager, objects)
-    selection = Selection(manager, tuple(objects), expected)
-    if served.data_sets:
+        scoring_calls.refuse_named(name, index)
+    with (
+        in_place_of_the_hub(benchmarks_folder(os.environ)) as manager.served,
+        documents.made_once(),
+    ):
+        loaded = _load_all(manager, request.tasks)
+    randomness = Randomness.now()
+    expected = {name: tuple(_names_of(manager.built[name])) for name in request.tasks}
+    selection = Selection(manager, loaded, expected, randomness)
+    fewshot.set_numbers(selection.leaves(), request.fewshot)
+    if manager.served.data_sets:
         for task in selection.leaves():
-            check_rendering(task, served, request.num_fewshot)
+            check_rendering(task, manager.served, request.num_fewshot)
     return selection
 
 
-def _manager(request: EvaluateRequest, metadata: Mapping[str, Any]) -> Any:
+def _manager(request: EvaluateRequest, metadata: Mapping[str, Any]) -> _Manager:
     include = list(request.include)
     if include:
-        manager = TaskManager(include_path=include, include_defaults=False, metadata=dict(metadata))
+        manager = _Manager(include_path=include, include_defaults=False, metadata=dict(metadata))
         index = manager.task_index
         if all(leaf in index for name in request.tasks for leaf in task_index.leaves(name, index)):
             return manager
-    return TaskManager(include_path=include or None, metadata=dict(metadata))
+    return _Manager(include_path=include or None, metadata=dict(metadata))
 
 
-def _load_one(manager: Any, name: str, served: Served) -> list[Any]:
-    before = len(served.data_sets)
+def _load_all(manager: _Manager, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
     try:
-        loaded = manager.load([name])
-    except Exception as error:
-        if failures.is_memory(error) or isinstance(error, RDAgentError):
-            raise
-        if len(served.data_sets) > before:
-            raise _unfit(name, served, error) from error
-        raise JobFailed(
-            task_index.why_not_loaded(name, manager.task_index, error),
-            reason="command_failed",
-            exit_code=6,
+        return manager.load(list(names))
+    except ValueError as error:
+        raise RefusedError(
+            one_line(str(error)), hint="ask for the group or for the task"
         ) from error
-    if manager.task_index[name].kind.name == "GROUP":
-        return [loaded["groups"][name]]
-    return list(loaded["tasks"].values())
 
 
 def _unfit(name: str, served: Served, error: Exception) -> JobFailed:
@@ -102,14 +121,7 @@ def _unfit(name: str, served: Served, error: Exception) -> JobFailed:
     )
 
 
-def _refuse_overlap(manager: Any, objects: list[Any]) -> None:
-    try:
-        manager.load(objects)
-    except ValueError as error:
-        raise RefusedError(
-            one_line(str(error)), hint="ask for the group or for the task"
-        ) from error
-
-
-def _name_of(item: Any) -> str:
-    return str(getattr(item, "task_name", None) or item.name)
+def _names_of(built: Any) -> Iterator[str]:
+    """Yield the names that something requested has in the results: a tag has several."""
+    for item in built if isinstance(built, list) else [built]:
+        yield str(getattr(item, "task_name", None) or item.name)

@@ -1,6 +1,6 @@
 """Render the prompts that a training kept as this image renders them, and compare.
 
-Used by ``variant`` with the engine's own tokenizer and template.  A difference is a
+Used by ``group`` with the engine's own tokenizer and template.  A difference is a
 note: the numbers stand, and a reader should know what they may come from.
 """
 
@@ -11,20 +11,22 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from rdagent.errors import ResultError
 from rdagent.files import untrusted
+from rdagent.inside.evaluate.renderer import MessageRenderer, Renderer
 from rdagent.records.rendering import RENDERING_FILE, Rendered, Rendering, Side, difference
 
 
-def rendering_notes(adapter: str | None, model: Any, *, chat: bool) -> list[str]:
+def rendering_notes(
+    adapter: str | None, model: Renderer | MessageRenderer, *, chat: bool
+) -> list[str]:
     """Return where prompts are rendered otherwise than in the training.
 
-    ``model`` renders as lm_eval's models do.  An adapter without a record says nothing.
+    An adapter without a record says nothing.
     """
     kept = _read(adapter)
-    if kept is None:
+    if kept is None or isinstance(model, MessageRenderer):
         return []
     if not chat:
         return ["trained with a chat template, evaluated without one"]
@@ -50,7 +52,7 @@ def _read(adapter: str | None) -> Rendering | None:
         return None
 
 
-def _compare(prompt: Rendered, model: Any) -> str | None:
+def _compare(prompt: Rendered, model: Renderer) -> str | None:
     try:
         text = model.apply_chat_template([dict(message) for message in prompt.messages])
         ids = tuple(int(number) for number in model.tok_encode(text))
@@ -61,31 +63,11 @@ def _compare(prompt: Rendered, model: Any) -> str | None:
     return difference(Side(prompt.ids, prompt.tokens), Side(ids, tokens))
 
 
-class TokenizerOnly:
-    """A model's tokenizer, that renders as lm_eval's models do, without the model."""
-
-    def __init__(self, folder: str) -> None:
-        from transformers import AutoTokenizer
-
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-
-    def apply_chat_template(self, messages: list[dict[str, str]]) -> str:
-        """Return the text of a prompt."""
-        return str(
-            self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        )
-
-    def tok_encode(self, text: str) -> list[int]:
-        """Return the ids of a rendered prompt."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare an adapter's record with a base model: MODEL ADAPTER OUTPUT."""
     model, adapter, output = sys.argv[1:] if arguments is None else arguments
-    rendered = TokenizerOnly(model)
-    chat = bool(getattr(rendered.tokenizer, "chat_template", None))
-    notes = rendering_notes(adapter, rendered, chat=chat)
+    renderer = Renderer.load(Path(model), "hf", max_length=0, thinking=None)
+    notes = rendering_notes(adapter, renderer, chat=renderer.template is not None)
     document = {"schema": "rdagent.rendering-notes/1", "notes": notes}
     Path(output).write_text(json.dumps(document, ensure_ascii=False), "utf-8")
     return 0

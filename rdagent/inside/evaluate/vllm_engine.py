@@ -1,64 +1,169 @@
-"""Engine ``vllm``: on GPUs, and on the CPU with vLLM's CPU build.
+"""Engine ``vllm``: on GPUs, and on the CPU with vLLM's CPU build; one start for all adapters.
 
-Opened by ``engine``.  Two things are ours: greedy stays greedy, and an adapter is
-loaded at once, so that one which vLLM refuses is named before any answer.
+Two things are ours: greedy stays greedy, and an adapter is loaded at once, so that one
+which vLLM refuses is named before any answer.  An engine that failed in the middle of
+its work is not asked again: what it still held would be answered with the next.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lm_eval.models.vllm_causallms import VLLM
 from vllm import SamplingParams, TokensPrompt
+from vllm.lora.request import LoRARequest
 
 from rdagent.errors import AdapterInvalid
-from rdagent.inside.evaluate import adapter_names, failures, generation, vllm_options
-from rdagent.inside.evaluate.engine import AdapterCheck, Opened, effect_notes
+from rdagent.inside.evaluate import (
+    adapter_names,
+    failures,
+    generation,
+    vllm_cpu_lora,
+    vllm_options,
+)
+from rdagent.inside.evaluate.asking import Asker, Generated
+from rdagent.inside.evaluate.engine import EngineBroken, effect_notes
 from rdagent.inside.evaluate.model_files import ModelFiles
+from rdagent.inside.evaluate.versions import versions
+from rdagent.records.answered import Answered
+from rdagent.records.ledger import Answer
+from rdagent.records.plan import Request
 from rdagent.records.requests import EvaluateRequest, Variant
 
 GPU_MEMORY_SHARE = 0.85
 #: On the CPU this is a share of the machine's memory, and only a check: the cache has its own size.
 CPU_MEMORY_SHARE = 0.1
 PROBE_TOKENS = 32
+#: All requests go to vLLM at once; how many it answers together is its own limit.
+ALL_AT_ONCE = 1 << 30
 
 
-def open_vllm(request: EvaluateRequest, variant: Variant, model: ModelFiles) -> Opened:
-    """Start vLLM, and load the adapter if there is one."""
-    on_cpu = request.num_gpus == 0
-    if variant.adapter:
-        _refuse_strangers(model.folder, Path(variant.adapter))
-    rank = vllm_options.served_rank(request.max_lora_rank) if variant.adapter else None
-    model_args: dict[str, Any] = {
-        "pretrained": variant.model,
-        "dtype": generation.dtype(request),
-        "max_model_len": model.max_model_len,
-        "tensor_parallel_size": vllm_options.tensor_parallel(
-            request.num_gpus, model.config, request.tensor_parallel
-        ),
-        "gpu_memory_utilization": CPU_MEMORY_SHARE if on_cpu else GPU_MEMORY_SHARE,
-        "enforce_eager": on_cpu,
-        "seed": request.seed,
-        **vllm_options.concurrency(request.batch_size),
-        **generation.thinking_arguments(request),
-    }
-    if variant.adapter:
-        model_args |= {"lora_local_path": variant.adapter, "max_lora_rank": rank}
-    # All requests go to the engine at once; how many it answers together is its own limit.
-    lm = VLLM(**model_args, batch_size="auto")
-    lm.modify_gen_kwargs = vllm_options.keep_greedy(lm.modify_gen_kwargs)
-    check = _load_adapter(lm) if variant.adapter else None
-    return Opened(
-        lm=lm,
-        model_args=model_args,
-        device="cpu" if on_cpu else "cuda",
-        dtype=str(lm.model.llm_engine.model_config.dtype).removeprefix("torch."),
-        batch_size=request.batch_size,
-        max_model_len=model.max_model_len,
-        max_lora_rank=rank,
-        adapter=check,
-        notes=effect_notes(check) if check else (),
+class VLLMEngine:
+    """A started vLLM; an adapter goes along with each request."""
+
+    def __init__(
+        self, request: EvaluateRequest, variants: Sequence[Variant], model: ModelFiles
+    ) -> None:
+        self._request, self._model = request, model
+        self._on_cpu = request.num_gpus == 0
+        self._with_adapters = any(variant.adapter for variant in variants)
+        self._rank = vllm_options.served_rank(request.max_lora_rank)
+        self._model_args = self._arguments(request, model)
+        first = next((variant.adapter for variant in variants if variant.adapter), None)
+        if first and self._on_cpu:
+            vllm_cpu_lora.mend()
+        loras = {"lora_local_path": first, "max_lora_rank": self._rank} if first else {}
+        lm = VLLM(**self._model_args, **loras, batch_size=ALL_AT_ONCE)
+        lm.modify_gen_kwargs = vllm_options.keep_greedy(lm.modify_gen_kwargs)
+        lm.lora_request = None
+        self._lm = lm
+        self._ids: dict[str, int] = {}
+        self._broken: str | None = None
+        self._asker = Asker(
+            lm=lm,
+            watcher=_Watcher(lm),
+            seed=request.seed,
+            batch=request.batch_size,
+            scored_room=lm.max_length - 1,
+        )
+
+    def _arguments(self, request: EvaluateRequest, model: ModelFiles) -> dict[str, Any]:
+        share = CPU_MEMORY_SHARE if self._on_cpu else GPU_MEMORY_SHARE
+        return {
+            "pretrained": str(model.folder),
+            "dtype": generation.dtype(request),
+            "max_model_len": model.max_model_len,
+            "tensor_parallel_size": vllm_options.tensor_parallel(
+                request.gpus_each, model.config, request.tensor_parallel
+            ),
+            "gpu_memory_utilization": request.memory_share or share,
+            "enforce_eager": self._on_cpu,
+            "seed": request.seed,
+            **vllm_options.concurrency(request.batch_size),
+            **generation.thinking_arguments(request),
+        }
+
+    def use(self, variant: Variant) -> Answered:
+        """Send this variant's adapter along from now on."""
+        self._require_alive()
+        self._lm.lora_request = None
+        change = None
+        if variant.adapter is not None:
+            _refuse_strangers(self._model.folder, Path(variant.adapter))
+            number = self._ids.setdefault(variant.adapter, len(self._ids) + 1)
+            self._lm.lora_request = LoRARequest(variant.name, number, variant.adapter)
+            change = _load_adapter(self._lm)
+        args = dict(self._model_args)
+        if variant.adapter is not None:
+            args |= {"lora_local_path": variant.adapter, "max_lora_rank": self._rank}
+        return Answered(
+            engine="vllm",
+            device="cpu" if self._on_cpu else "cuda",
+            dtype=str(self._lm.model.llm_engine.model_config.dtype).removeprefix("torch."),
+            batch_size=self._request.batch_size,
+            max_model_len=self._model.max_model_len,
+            max_lora_rank=self._rank if self._with_adapters else None,
+            model_args=args,
+            versions=versions(),
+            largest_change=change,
+            notes=effect_notes(change) if change is not None else (),
+        )
+
+    def answer(self, requests: Sequence[Request], on_answer: Callable[[], None]) -> list[Answer]:
+        """Return the answers to requests of one kind."""
+        self._require_alive()
+        self._lm.batch_size = 1 if self._is_asked_alone(requests[0]) else ALL_AT_ONCE
+        try:
+            return self._asker.answer(requests, on_answer)
+        except Exception as error:
+            if not self._lm.model.llm_engine.has_unfinished_requests():
+                raise  # refused before it was begun: the next can be asked
+            self._broken = f"{type(error).__name__}: {error}"
+            if failures.is_memory(error):
+                raise
+            raise EngineBroken(self._broken) from error
+
+    def _is_asked_alone(self, request: Request) -> bool:
+        # With adapters vLLM's CPU build can score the prompt of one request at a time only.
+        return self._on_cpu and self._with_adapters and request.kind != "generate"
+
+    def _require_alive(self) -> None:
+        if self._broken is not None:
+            raise EngineBroken(f"the engine had failed before: {self._broken}")
+
+    def render(self, messages: Any, *, add_generation_prompt: bool) -> str | None:
+        """Return a prompt as the model's class renders it."""
+        return str(self._lm.apply_chat_template(messages, add_generation_prompt))
+
+    def close(self) -> None:
+        """Nothing: vLLM ends with its process."""
+
+
+class _Watcher:
+    """Looks at what vLLM returns before lm_eval takes the text out of it."""
+
+    def __init__(self, lm: Any) -> None:
+        self.generated: deque[Generated] = deque()
+        original = lm._model_generate
+
+        def generate(requests: Any, generate: bool = False, sampling_params: Any = None) -> Any:
+            outputs = original(requests, generate=generate, sampling_params=sampling_params)
+            if generate:
+                self.generated.extend(map(_look, outputs))
+            return outputs
+
+        lm._model_generate = generate
+
+
+def _look(output: Any) -> Generated:
+    (first, *_) = output.outputs
+    return Generated(
+        finish_reason=str(first.finish_reason),
+        token_ids=tuple(first.token_ids),
+        prompt_tokens=len(output.prompt_token_ids),
     )
 
 
@@ -71,9 +176,9 @@ def _refuse_strangers(base: Path, adapter: Path) -> None:
         )
 
 
-def _load_adapter(lm: Any) -> AdapterCheck:
+def _load_adapter(lm: Any) -> float:
     try:
-        return AdapterCheck(_largest_change(lm))
+        return _largest_change(lm)
     except Exception as error:
         if failures.is_memory(error) or "LoRA" not in f"{error} {type(error).__name__}".replace(
             "lora", "LoRA"

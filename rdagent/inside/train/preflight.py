@@ -1,7 +1,8 @@
 """Before the model is loaded: what will be trained, encoded by LLaMA-Factory itself.
 
 Its tokenizer, template, data loading and processors are called, so what is counted is
-what is trained.  ``samples`` counts, ``rendering`` keeps one sample for the evaluation.
+what is trained.  ``samples`` counts; ``rendering`` keeps one sample for the evaluation,
+``fingerprint`` hashes of all rows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from rdagent.errors import RDAgentError, RefusedError
 from rdagent.files import atomic
 from rdagent.files.printable import one_line
+from rdagent.inside.train.fingerprint import fingerprint
 from rdagent.inside.train.rendering import render
 from rdagent.inside.train.samples import (
     IGNORED_LABEL,
@@ -31,6 +33,7 @@ from rdagent.inside.train.samples import (
 )
 from rdagent.records.preflight import PREFLIGHT_FILE
 from rdagent.records.rendering import Rendering
+from rdagent.records.trained_on import TrainedOn
 
 SAMPLED = 512
 SHOWN = 3
@@ -57,10 +60,11 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found, and how a prompt is rendered, for the evaluation to compare."""
+    """What was found; how a prompt is rendered and what is learned, for the evaluation."""
 
     found: Preflight
     rendering: Rendering | None
+    trained_on: TrainedOn | None = None
 
 
 def examine(values: Mapping[str, Any], output: Path) -> Examined:
@@ -77,16 +81,17 @@ def examine(values: Mapping[str, Any], output: Path) -> Examined:
         cutoff_len=int(loaded.data.cutoff_len),
         packing=bool(loaded.data.packing),
     )
-    rendering = None
+    train = rendering = None
     try:
         if loaded.stage in _LABELS:
-            rendering = _examine(loaded, found)
+            train, evaluation = _datasets(loaded)
+            rendering = _examine(loaded, found, train, evaluation)
     finally:
         found.seconds = time.monotonic() - started
         atomic.write_json(output / PREFLIGHT_FILE, found.to_json())
     if found.counts and (refused := refusal(found.counts, found.cutoff_len)):
         raise RefusedError(refused.message, hint=refused.hint)
-    return Examined(found, rendering)
+    return Examined(found, rendering, _fingerprint(loaded, train))
 
 
 def load(values: Mapping[str, Any]) -> Loaded:
@@ -141,8 +146,7 @@ def _refuse_new_tokens(loaded: Loaded, size: int) -> None:
         )
 
 
-def _examine(loaded: Loaded, found: Preflight) -> Rendering:
-    train, evaluation = _datasets(loaded)
+def _examine(loaded: Loaded, found: Preflight, train: Any, evaluation: Any) -> Rendering:
     rows, some = _pick(train, loaded.training.seed)
     picked = list(some)
     encoded = [_encode(loaded, row) for row in picked]
@@ -154,6 +158,27 @@ def _examine(loaded: Loaded, found: Preflight) -> Rendering:
         found.evaluation = count([_encode(loaded, row) for row in some], rows)
         found.notes += doubts(found.evaluation, "data for evaluation")
     return render(loaded, picked)
+
+
+def _fingerprint(loaded: Loaded, train: Any) -> TrainedOn | None:
+    """Return the fingerprint of the rows; None where it fails, which ends no training."""
+    try:
+        rows = _datasets(loaded)[0] if train is None else train
+        made = fingerprint(rows if hasattr(rows, "__len__") else islice(rows, _streamed(loaded)))
+    except Exception as error:
+        why = one_line(f"{type(error).__name__}: {error}", SHOWN_CHARACTERS)
+        print(f"train: what is trained on is not kept: {why}", file=sys.stderr, flush=True)
+        return None
+    return made
+
+
+def _streamed(loaded: Loaded) -> int | None:
+    """Return how many rows of a stream the steps take; None where rows are packed together."""
+    training = loaded.training
+    if training.max_steps <= 0 or loaded.data.packing:
+        return None
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    return int(training.max_steps * batch)
 
 
 def _datasets(loaded: Loaded) -> tuple[Any, Any]:

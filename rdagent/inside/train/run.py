@@ -100,9 +100,12 @@ def _train(request: TrainRequest, training: Training) -> None:
     training.watch.trusts_gradients = not configuration.values.get("fp16")
     with _timed(training, "train"):
         run_exp(dict(configuration.values), [make_callback(training.watch)])
-    _require_weights(Path(request.output) / ADAPTER_FOLDER)
+    adapter = Path(request.output) / ADAPTER_FOLDER
+    _require_weights(adapter)
     if examined.rendering is not None:
-        rendering.write(examined.rendering, Path(request.output) / ADAPTER_FOLDER)
+        rendering.write(examined.rendering, adapter)
+    if examined.trained_on is not None:
+        examined.trained_on.write(adapter)
 
 
 def _asked(request: TrainRequest) -> Configuration:

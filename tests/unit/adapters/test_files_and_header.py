@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rdagent.adapters.check import check_adapter, inspect_adapter
 from rdagent.adapters.header import HEADER_LIMIT, Unreadable, read_header
 from rdagent.errors import AdapterInvalid
+from rdagent.records.trained_on import Sampled, TrainedOn
 
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
@@ -74,6 +75,11 @@ def test_weights_of_another_make_are_named(bench, name, code):
 def test_a_pickle_beside_the_weights_is_only_noted(bench):
     (bench.folder / "adapter_model.bin").write_bytes(b"x")
     assert bench.codes() == ["pickle_beside"]
+
+
+def test_the_hashes_of_the_rows_beside_the_weights_are_no_pickle(bench):
+    TrainedOn(1, True, Sampled([1]), Sampled([2])).write(bench.folder)
+    assert bench.codes() == []
 
 
 def test_without_weights_of_its_own_the_last_checkpoint_is_taken(bench):

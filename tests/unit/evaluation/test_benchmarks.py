@@ -193,6 +193,14 @@ def test_no_examples_need_no_split_to_draw_them_from(folder, tmp_path):
     assert checked(folder, "gsm8k", shots=0).digests
 
 
+def test_the_number_of_examples_of_a_single_task_goes_before_the_one_for_all(folder, tmp_path):
+    added(folder, lines(tmp_path / "a.jsonl", row()))
+    tasks = resolve_tasks(["gsm8k"])
+    assert check_data(tasks, folder, 5, {"gsm8k": 0}).digests
+    with pytest.raises(RefusedError, match="have no split 'train'"):
+        check_data(tasks, folder, 0, {"gsm8k": 5})
+
+
 def test_examples_that_a_task_holds_itself_need_no_split(folder, tmp_path):
     path = lines(tmp_path / "a.jsonl", row())
     add(AddRequest("minerva_math500", {"test": path}, {}), folder)

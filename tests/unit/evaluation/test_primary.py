@@ -146,3 +146,20 @@ def test_every_metric_named_in_the_table_is_described() -> None:
 def test_a_name_goes_before_a_pattern() -> None:
     assert candidates("mmlu_pro") == ["exact_match,custom-extract", "acc"]
     assert candidates("mmlu_anatomy") == ["acc", "exact_match"]
+
+
+def test_a_metric_that_was_chosen_goes_before_the_table() -> None:
+    document = read_results(GOLDEN / "bare.json")
+    chosen = {"gsm8k": "exact_match,strict-match"}
+    found = primary_scores(document, ["gsm8k", "mmlu"], chosen)
+    assert (found.scores["gsm8k"].filter, found.notes) == ("strict-match", ())
+
+
+def test_a_chosen_metric_that_the_results_lack_is_said() -> None:
+    document = parse_results({"results": {"mine": {"acc,none": 0.5, "f1,none": 0.4}}})
+    found = primary_scores(document, ["mine"], {"mine": "wonder,here"})
+    assert found.scores["mine"].metric == "acc"
+    (note,) = found.notes
+    assert note == (
+        "mine: wonder,here, which was asked for, is not among its metrics; acc was taken"
+    )

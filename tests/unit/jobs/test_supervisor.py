@@ -213,7 +213,7 @@ def test_more_files_than_allowed_count_as_a_full_disk(tmp_path, monkeypatch):
 
 
 def test_a_progress_display_that_fails_does_not_end_the_job(tmp_path):
-    backend = FakeBackend({("x",): Program(seconds=0.5)})
+    backend = FakeBackend({("x",): Program(seconds=2)})
     calls = []
 
     def broken(attempt):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from rdagent.errors import ResultError
+from rdagent.records import trained_on
+from rdagent.records.trained_on import Sampled, TrainedOn
 from rdagent.training.publish import publish_adapter
 
 
@@ -38,6 +40,20 @@ def test_pickles_stay_behind_and_are_listed(trained: Path, workspace: Path) -> N
     published = publish_adapter(trained, workspace)
     assert published.skipped == ("training_args.bin",)
     assert not (workspace / "output" / "training_args.bin").exists()
+
+
+def test_the_hashes_of_the_rows_come_along_and_are_no_pickle(
+    trained: Path, workspace: Path
+) -> None:
+    TrainedOn(1, True, Sampled([1]), Sampled([2])).write(trained)
+    published = publish_adapter(trained, workspace)
+    assert published.skipped == ()
+    assert trained_on.read(published.folder) is not None
+
+
+def test_a_link_in_the_place_of_the_hashes_stays_behind(trained: Path, workspace: Path) -> None:
+    (trained / trained_on.HASHES_FILE).symlink_to("/etc/hostname")
+    assert publish_adapter(trained, workspace).skipped == (trained_on.HASHES_FILE,)
 
 
 def test_checkpoints_stay_behind_and_are_listed(trained: Path, workspace: Path) -> None:

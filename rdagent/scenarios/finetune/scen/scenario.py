@@ -9,6 +9,7 @@ from rdagent.core.experiment import Task
 from rdagent.core.settings import finetune_settings
 from rdagent.demo import paths as demo
 from rdagent.errors import AdapterInvalid
+from rdagent.evaluation.request import request_from_settings
 
 
 class LLMFinetuneScen:
@@ -51,6 +52,6 @@ class LLMFinetuneScen:
 
     def get_scenario_all_desc(self, task: Task | None = None) -> str:
         """Return the whole description."""
-        tasks = ", ".join(finetune_settings().benchmark_datasets)
+        tasks = ", ".join(request_from_settings(finetune_settings(), ()).tasks)
         described = f"\nTask: {task.get_task_information()}" if task else ""
         return f"{self.background}\nBenchmarks: {tasks}{described}"

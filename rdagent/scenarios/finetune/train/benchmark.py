@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,8 @@ from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.feedback import feedback_of, feedback_of_error
 from rdagent.evaluation.preflight import wanted_limit
 from rdagent.evaluation.publish import publish_results
+from rdagent.evaluation.record import Evaluation
 from rdagent.evaluation.request import ADAPTER_VARIANT, NamedVariant, request_from_settings
-from rdagent.evaluation.run import Evaluation
 from rdagent.evaluation.tasks import resolve_tasks
 from rdagent.files import atomic
 from rdagent.jobs.backends.base import Backend
@@ -62,13 +61,15 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks to evaluate: those given, else ``FT_BENCHMARK_DATASETS``."""
-        return self._tasks or finetune_settings().benchmark_datasets
+        """The tasks to evaluate: those given, else those of the settings or their preset."""
+        return self._tasks or request_from_settings(finetune_settings(), ()).tasks
 
     @property
     def limit(self) -> float | None:
-        """Items per task: what was given (1.0: all of them), else ``FT_BENCHMARK_LIMIT``."""
-        return self._limit if self._limit is not None else finetune_settings().benchmark_limit
+        """Items per task: what was given (1.0: all of them), else what the settings say."""
+        if self._limit is not None:
+            return self._limit
+        return request_from_settings(finetune_settings(), ()).limit
 
     def evaluate(
         self,
@@ -92,7 +93,13 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
         except RDAgentError as error:
             feedback = feedback_of_error(error)
         else:
-            feedback = feedback_of(evaluation, ADAPTER_VARIANT)
+            settings = finetune_settings()
+            feedback = feedback_of(
+                evaluation,
+                ADAPTER_VARIANT,
+                samples=settings.feedback_samples,
+                seed=settings.benchmark_seed,
+            )
             if feedback.scores:
                 scores = {task: score.value for task, score in feedback.scores.items()}
                 implementation.running_info.result = scores
@@ -102,14 +109,14 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
     def _run(self, workspace: Path) -> Evaluation:
         folder = workspace / ADAPTER_FOLDER
         adapter = NamedVariant(ADAPTER_VARIANT, folder)
-        request = request_from_settings(finetune_settings(), (adapter,))
-        request = replace(
-            request,
-            tasks=self.tasks,
-            limit=self.limit,
-            include=(*self._include, *request.include),
-            base_model=self.scen.base_model_for(folder),
-        )
+        settings = finetune_settings()
+        given: dict[str, Any] = {
+            "include": (*self._include, *map(Path, settings.benchmark_include)),
+            "base_model": self.scen.base_model_for(folder),
+            **({"tasks": self._tasks} if self._tasks else {}),
+            **({"limit": self._limit} if self._limit is not None else {}),
+        }
+        request = request_from_settings(settings, (adapter,), given=given)
         # What cannot be is refused before an image is built.
         _, spec = evaluation_run.plan(request)
         return evaluation_run.run(request, self._ready_backend(spec.accelerator))

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdagent.inside.evaluate import output
+from rdagent.inside.evaluate.jsonable import finite, plain
 
 
 def test_nan_and_infinities_become_null() -> None:
-    assert output.finite({"a": [math.nan, math.inf, 1.5]}) == {"a": [None, None, 1.5]}
+    assert finite({"a": [math.nan, math.inf, 1.5]}) == {"a": [None, None, 1.5]}
 
 
 def test_a_score_that_is_nan_is_named() -> None:
@@ -19,7 +20,7 @@ def test_a_score_that_is_nan_is_named() -> None:
 
 
 def test_the_address_of_a_function_is_left_out() -> None:
-    assert "0x" not in output.plain(test_nan_and_infinities_become_null)
+    assert "0x" not in plain(test_nan_and_infinities_become_null)
 
 
 def test_a_sample_has_named_prompts_and_answers_as_text() -> None:
@@ -59,5 +60,5 @@ def test_a_limit_above_the_data_is_the_data() -> None:
     )
 )
 def test_whatever_comes_is_written_as_strict_json(value: object) -> None:
-    document = output.finite(output.plain(value))
+    document = finite(plain(value))
     assert json.loads(json.dumps(document, allow_nan=False)) == document

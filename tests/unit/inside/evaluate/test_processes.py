@@ -35,7 +35,7 @@ def test_a_request_to_stop_ends_the_running_child() -> None:
     stopper = Stopper()
 
     def stop_soon() -> None:
-        while stopper._group is None:
+        while not stopper._groups:
             time.sleep(0.01)
         stopper._on_signal(15, None)
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,9 +19,11 @@ from rdagent.inside.train.device import Device
 from rdagent.inside.train.environment import request_from_environment, settle
 from rdagent.inside.train.preflight import Examined
 from rdagent.inside.train.samples import Preflight
+from rdagent.records import trained_on
 from rdagent.records.rendering import Rendering
 from rdagent.records.requests import TrainRequest
 from rdagent.records.status import InsideStatus
+from rdagent.records.trained_on import Sampled, TrainedOn
 
 EXAMINED = Examined(Preflight(stage="sft"), Rendering(None, "5", ()))
 
@@ -107,6 +109,18 @@ def test_the_training_runs_in_the_users_folder(factory: Any, request_file: Path)
     factory(lambda args: seen.append(Path.cwd()))
     program.main([str(request_file)])
     assert seen == [request_file.parent]
+
+
+def test_what_was_trained_on_is_kept_beside_the_adapter(
+    factory: Any, request_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory(save_weights)
+    seen = TrainedOn(1, True, Sampled([1]), Sampled([2]))
+    monkeypatch.setattr(run, "examine", lambda *_: replace(EXAMINED, trained_on=seen))
+    assert program.main([str(request_file)]) == 0
+    kept = trained_on.read(request_file.parent / "out" / "adapter")
+    assert kept is not None
+    assert (list(kept.texts.hashes), list(kept.grams.hashes)) == ([1], [2])
 
 
 def test_a_training_that_leaves_nothing_has_no_results(factory: Any, request_file: Path) -> None:

@@ -1,0 +1,1 @@
+"""Engine ``endpoint``: a server that speaks OpenAI's chat protocol, asked by the host."""

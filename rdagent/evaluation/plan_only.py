@@ -1,0 +1,51 @@
+"""Plan an evaluation in a job of its own and say what it would take; nothing is answered."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from rdagent.core.settings import load, runs_root
+from rdagent.errors import JobFailed
+from rdagent.evaluation.answers import answer_identity
+from rdagent.evaluation.forecast import Forecast, forecast, measured_rates
+from rdagent.evaluation.job import build_job
+from rdagent.evaluation.request import EvaluationRequest
+from rdagent.evaluation.run import Say, plan
+from rdagent.files.storage import storage_errors
+from rdagent.jobs.backends.base import Backend
+from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
+from rdagent.jobs.interrupts import signals_as_flags
+from rdagent.jobs.machine import with_image
+from rdagent.jobs.supervisor import Watch, run_job
+
+_FOLDER = ".plans"
+
+
+def plan_only(request: EvaluationRequest, backend: Backend, say: Say) -> Forecast:
+    """Return the forecast; raises JobFailed when the tasks cannot be planned."""
+    preflight, _ = plan(request)
+    conf = with_timeout(load(BenchmarkDockerConf), request.timeout_seconds)
+    # No GPU is needed to plan, and no model is loaded.
+    spec = replace(with_image(build_job(preflight, conf, stage="plan"), backend), gpus=())
+    place = runs_root() / _FOLDER
+    with storage_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+    say("planning")
+    with (
+        signals_as_flags() as interrupts,
+        tempfile.TemporaryDirectory(dir=place, prefix="plan-", ignore_cleanup_errors=True) as name,
+    ):
+        end = run_job(backend, spec, Path(name) / "attempts", Path(name).name, Watch())
+        interrupts.raise_if_asked()
+        if not end.outcome.ok:
+            raise JobFailed(
+                f"the evaluation could not be planned: {end.message or end.outcome.reason}",
+                reason=end.outcome.reason,
+                exit_code=end.outcome.exit_code,
+                hint=end.outcome.hint,
+            )
+        facts = answer_identity(preflight, preflight.variants[0], spec)
+        rates = measured_rates(runs_root(), facts)
+        return forecast(end.out / "plan", len(preflight.variants), rates)

@@ -1,0 +1,22 @@
+"""A number of examples for each task: lm_eval itself takes one number for all of them.
+
+Used by ``selection`` when the tasks have been loaded.  lm_eval is told no number then,
+and what stands in a task's configuration counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def set_numbers(leaves: Iterable[Any], by_task: Mapping[str, int]) -> None:
+    """Set each named task's number; a task whose own configuration says 0 keeps it.
+
+    That is lm_eval's rule for its own option: such a task's prompt is made without any.
+    Names of tasks that are not there are passed over.
+    """
+    for task in leaves:
+        number = by_task.get(str(task.task_name))
+        if number is not None and task.get_config("num_fewshot") != 0:
+            task.set_config("num_fewshot", number)

@@ -1,0 +1,202 @@
+"""Answers are kept, taken up again and taken over from other runs, by whose they are."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdagent.demo import mini_home, paths
+from rdagent.evaluation.request import EvaluationRequest, NamedVariant
+from rdagent.evaluation.run import run
+from rdagent.jobs.backends.fake import Program
+from rdagent.records.events import read_events
+from rdagent.records.status import InsideStatus, PartStatus
+from tests.unit.scenarios.conftest import evaluates, lm_eval_results
+from tests.weights import weights
+
+ANSWERED = '{"schema": "rdagent.answered/1"}'
+
+
+class Answering:
+    """Plays the program inside: what it finds, it keeps; what it answers, it writes."""
+
+    def __init__(self, *ends):
+        self.ends = list(ends) or ["ok"]
+        self.found = []
+        self.requests = []
+
+    def program(self):
+        return Program(does=self.act)
+
+    def act(self, words, out):
+        request = json.loads(words.files["request.json"])
+        self.requests.append(request)
+        end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
+        found, parts = {}, []
+        for variant in request["variants"]:
+            name = variant["name"]
+            # What a job sees at the mount ``kept``.
+            kept = (out.parents[2] / "variants" / name).glob("*.json*")
+            found[name] = {path.name: path.read_text() for path in kept}
+            folder = out / "variants" / name
+            folder.mkdir(parents=True)
+            (folder / "ledger.jsonl").write_text(f"answers of attempt {len(self.requests)}\n")
+            (folder / "answered.json").write_text(ANSWERED)
+            if end == "ok":
+                (folder / "results.json").write_text(json.dumps(lm_eval_results()))
+            parts.append(PartStatus(name, end))
+        self.found.append(found)
+        InsideStatus(end, "", tuple(parts)).write(out)
+
+
+def request(**change):
+    return EvaluationRequest(
+        tasks=(mini_home.TASK,),
+        base_model=os.environ.get("FT_BASE_MODEL"),
+        include=(paths.TASK_FOLDER,),
+        with_base=True,
+        **change,
+    )
+
+
+def events(evaluation, kind):
+    return [event for event in read_events(evaluation.folder) if event["event"] == kind]
+
+
+def test_answers_and_whose_they_are_stand_in_the_runs_folder(backend):
+    plays = Answering()
+    done = run(request(), backend(plays.program()))
+    folder = done.folder / "variants" / "base"
+    assert (folder / "ledger.jsonl").read_text() == "answers of attempt 1\n"
+    identity = json.loads((folder / "identity.json").read_text())
+    assert identity["of"]["engine"] == "hf"
+    assert identity["identity"]
+
+
+def test_another_request_to_the_same_model_finds_its_answers_and_says_whose(backend):
+    plays = Answering()
+    fake = backend(plays.program())
+    first = run(request(limit=4), fake)
+    second = run(request(limit=8), fake)
+    assert second.run_id != first.run_id
+    assert plays.found[1]["base"]["reused.jsonl"] == "answers of attempt 1\n"
+    assert plays.found[1]["base"]["answered.json"] == ANSWERED
+    assert [event["run"] for event in events(second, "answers_found")] == [first.run_id]
+
+
+def test_fresh_takes_nothing_over(backend):
+    plays = Answering()
+    fake = backend(plays.program())
+    run(request(), fake)
+    run(request(), fake, fresh=True)
+    assert plays.found[1] == {"base": {}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 7}, {"dtype": "bfloat16"}, {"batch_size": "4"}, {"max_model_len": 512}],
+)
+def test_who_answers_otherwise_is_not_asked_the_same(backend, change):
+    plays = Answering()
+    fake = backend(plays.program())
+    run(request(), fake)
+    run(request(**change), fake)
+    assert plays.found[1] == {"base": {}}
+
+
+def test_a_changed_weight_is_another_model_and_a_readme_is_not(backend):
+    plays, model = Answering(), Path(os.environ["FT_BASE_MODEL"])
+    fake = backend(plays.program())
+    run(request(), fake)
+    (model / "README.md").write_text("new words")
+    run(request(limit=1), fake)
+    assert "reused.jsonl" in plays.found[1]["base"]
+    (model / "model.safetensors").write_bytes(weights("another weight"))
+    run(request(limit=2), fake)
+    assert plays.found[2] == {"base": {}}
+
+
+def test_a_base_that_answered_beside_one_adapter_serves_the_next(backend, workspace, tmp_path):
+    plays = Answering()
+    fake = backend(plays.program())
+    run(request(variants=(NamedVariant("a", workspace / "output"),)), fake)
+    other = tmp_path / "other"
+    shutil.copytree(workspace / "output", other)
+    config = json.loads((other / "adapter_config.json").read_text())
+    (other / "adapter_config.json").write_text(json.dumps({**config, "lora_alpha": 4}))
+    run(request(variants=(NamedVariant("b", other),)), fake)
+    assert "reused.jsonl" in plays.found[1]["base"]
+    assert plays.found[1]["b"] == {}
+
+
+def test_an_unfinished_run_goes_on_with_its_own_answers(backend):
+    plays = Answering("incomplete", "ok")
+    fake = backend(plays.program())
+    first = run(request(), fake)
+    assert first.status.reason == "incomplete"
+    second = run(request(), fake)
+    assert (second.run_id, second.status.reason) == (first.run_id, "ok")
+    assert plays.found[1]["base"]["ledger.jsonl"] == "answers of attempt 1\n"
+    assert "reused.jsonl" not in plays.found[1]["base"]
+
+
+def test_a_ledger_that_is_a_link_is_not_followed(backend, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+
+    def act(words, out):
+        evaluates().does(words, out)
+        (out / "variants" / "base" / "ledger.jsonl").symlink_to(secret)
+
+    done = run(request(), backend(Program(does=act)))
+    assert done.status.reason == "ok"
+    assert not (done.folder / "variants" / "base" / "ledger.jsonl").exists()
+
+
+def test_out_of_memory_is_tried_again_smaller_and_keeps_what_was_answered(backend):
+    plays = Answering("out_of_memory", "out_of_memory", "ok")
+    done = run(request(), backend(plays.program()))
+    assert done.status.reason == "ok"
+    assert [asked["batch_size"] for asked in plays.requests] == ["auto", "8", "2"]
+    assert plays.found[1]["base"]["ledger.jsonl"] == "answers of attempt 1\n"
+    assert [event["step"] for event in events(done, "out_of_memory_step")] == [1, 2]
+    assert any("batch size 2" in note for note in done.notes)
+
+
+def test_out_of_memory_ends_after_three_steps(backend):
+    plays = Answering("out_of_memory")
+    done = run(request(), backend(plays.program()))
+    assert done.status.reason == "out_of_memory"
+    assert [asked["batch_size"] for asked in plays.requests] == ["auto", "8", "2", "1"]
+
+
+def test_another_failure_is_not_tried_smaller(backend):
+    plays = Answering("command_failed")
+    assert run(request(), backend(plays.program())).status.reason == "command_failed"
+    assert len(plays.requests) == 1
+
+
+def test_a_shorter_context_starts_every_answer_anew(backend):
+    plays = Answering("out_of_memory", "ok")
+    asked = request(batch_size="1", max_model_len=2048, allow_shorter_context=True)
+    done = run(asked, backend(plays.program()))
+    assert done.status.reason == "ok"
+    assert plays.requests[1]["max_model_len"] == 1024
+    assert plays.found[1] == {"base": {}}
+
+
+def test_an_edit_of_a_tasks_readme_asks_for_the_same_run(backend, tmp_path):
+    tasks = tmp_path / "tasks"
+    shutil.copytree(paths.TASK_FOLDER, tasks)
+    (tasks / "__pycache__").mkdir(exist_ok=True)
+    asked = replace(request(), include=(tasks,))
+    fake = backend(evaluates())
+    first = run(asked, fake)
+    (tasks / "README.md").write_text("about these tasks")
+    (tasks / "__pycache__" / "x.pyc").write_bytes(b"1")
+    assert run(asked, fake).run_id == first.run_id
+    (tasks / "demo_home.yaml").write_text((tasks / "demo_home.yaml").read_text() + "\n# new\n")
+    assert run(asked, fake).run_id != first.run_id
