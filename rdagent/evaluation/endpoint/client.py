@@ -290,7 +290,7 @@ class ChatClient:
                 return _Body(answer.status_code, answer.headers, content)
         except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
             raise _Trouble(f"no answer within {limit:.0f} s", silent=True) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # the library's are OSErrors
             # Not ``from error``: a library's own text may repeat what was sent.
             raise _Trouble(self._clean(_cause(error))) from None
 

@@ -106,4 +106,9 @@ def _key_notes(request: EvaluationRequest, endpoint: Endpoint) -> tuple[str, ...
     """Return a warning when the key can be read on its way; raises for a key that is none."""
     if read_key(request.endpoint_key_file) is None or not endpoint.is_plain:
         return ()
-    return (f"the key goes to {endpoint.url} unencrypted: use https for it",)
+    return (unencrypted(endpoint),)
+
+
+def unencrypted(endpoint: Endpoint) -> str:
+    """Return the warning for a key on an open road."""
+    return f"the key goes to {endpoint.url} unencrypted: use https for it"

@@ -16,12 +16,14 @@ from pydantic import SecretStr
 from rdagent.core.settings import load
 from rdagent.errors import InternalError
 from rdagent.evaluation import answers
-from rdagent.evaluation.endpoint.address import read_key
+from rdagent.evaluation.endpoint.address import Endpoint, read_key
 from rdagent.evaluation.endpoint.arguments import check_plan
 from rdagent.evaluation.endpoint.asking import Asked, Order, ask
 from rdagent.evaluation.endpoint.client import ChatClient, Patience
+from rdagent.evaluation.endpoint.preflight import unencrypted
 from rdagent.evaluation.job import build_job
 from rdagent.evaluation.preflight import CheckedVariant, Preflight
+from rdagent.files.logs import log
 from rdagent.files.storage import storage_errors
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.conf import BenchmarkDockerConf, with_timeout
@@ -80,6 +82,8 @@ class _Way:
     def go(self) -> Ended:
         work = self.work
         key = read_key(work.preflight.request.endpoint_key_file)
+        if key is not None and self._endpoint.is_plain:
+            log().warning("{}", unencrypted(self._endpoint))
         self._client(key, "").require_reachable()
         planned = self._run_job(work.spec)
         if not planned.outcome.ok:
@@ -105,10 +109,14 @@ class _Way:
         return run_job(work.backend, spec, work.folder.attempts, work.folder.run_id, work.watch)
 
     def _client(self, key: SecretStr | None, model: str) -> ChatClient:
+        return ChatClient(self._endpoint, model, key, Patience(left=self._left))
+
+    @property
+    def _endpoint(self) -> Endpoint:
         endpoint = self.work.preflight.endpoint
         if endpoint is None:
             raise InternalError("a server is to be asked and none is named")
-        return ChatClient(endpoint, model, key, Patience(left=self._left))
+        return endpoint
 
     def _left(self) -> float:
         return self.until - time.monotonic()

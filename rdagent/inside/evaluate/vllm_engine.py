@@ -115,7 +115,6 @@ class VLLMEngine:
     def answer(self, requests: Sequence[Request], on_answer: Callable[[], None]) -> list[Answer]:
         """Return the answers to requests of one kind."""
         self._require_alive()
-        self._lm.batch_size = 1 if self._is_asked_alone(requests[0]) else ALL_AT_ONCE
         try:
             return self._asker.answer(requests, on_answer)
         except Exception as error:
@@ -125,10 +124,6 @@ class VLLMEngine:
             if failures.is_memory(error):
                 raise
             raise EngineBroken(self._broken) from error
-
-    def _is_asked_alone(self, request: Request) -> bool:
-        # With adapters vLLM's CPU build can score the prompt of one request at a time only.
-        return self._on_cpu and self._with_adapters and request.kind != "generate"
 
     def _require_alive(self) -> None:
         if self._broken is not None:

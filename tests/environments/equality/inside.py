@@ -15,10 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdagent.inside.evaluate import engine
 from rdagent.records.ledger import read_ledger
 from rdagent.records.requests import Variant
-from tests.environments.equality import adapters, damage, same_engine, sides
+from tests.environments.equality import adapters, damage, leaks, same_engine, sides
 from tests.environments.equality.sides import Asked
 
 GENERATED = ("eq_generate", "eq_filters", "eq_votes", "eq_prefix", "eq_plain_greedy")
@@ -50,7 +49,7 @@ def compare(folder: Path, made: adapters.Made) -> dict[str, Any]:
         place = folder / f"told{number}"
         with sides.cold_data(place / "theirs"):
             expected = sides.of_lm_eval(lm, asked)
-        with sides.cold_data(place / "data"), chunks_of(64 if number % 2 == 0 else 5):
+        with sides.cold_data(place / "data"), sides.chunks_of(64 if number % 2 == 0 else 5):
             request = sides.request_of(asked, place / "out", [BASE])
             status = sides.evaluated(request)
         facts[name] = compared(status.reason, place / "out", "base", expected)
@@ -86,19 +85,6 @@ def answers_of(side: sides.Side, task: str) -> list[str]:
     return [
         line for line in (json.dumps(said) for said in sides.texts(side.samples[task], "resps"))
     ]
-
-
-class chunks_of:  # noqa: N801
-    """Let so many requests be answered between two writes."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._usual = size, engine.chunk_size
-
-    def __enter__(self) -> None:
-        engine.chunk_size = lambda request: self._size
-
-    def __exit__(self, *_: object) -> None:
-        engine.chunk_size = self._usual
 
 
 def random_documents(folder: Path, made: adapters.Made) -> dict[str, Any]:
@@ -152,6 +138,7 @@ CHECKS: dict[str, Callable[[Path, adapters.Made], dict[str, Any]]] = {
     "random": random_documents,
     **same_engine.CHECKS,
     **damage.CHECKS,
+    **leaks.CHECKS,
 }
 
 

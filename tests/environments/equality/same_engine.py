@@ -10,7 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from rdagent.inside.evaluate import engine, harness, model_files, planning, selection
+from rdagent.inside.evaluate import harness, model_files, planning, selection
+from rdagent.inside.evaluate.answering import Shard
 from rdagent.inside.evaluate.hf_engine import HFEngine, try_lengths_once
 from rdagent.inside.evaluate.renderer import Renderer
 from rdagent.records.ledger import Answer, read_ledger
@@ -114,12 +115,8 @@ def _resumed(folder: Path, request: EvaluateRequest, whole: sides.Side) -> dict[
     kept.mkdir(parents=True)
     (kept / "ledger.jsonl").write_bytes(b"".join(lines[:10]))
     again = replace(request, output=str(folder / "resumed"), kept=str(folder / "kept"))
-    usual = engine.chunk_size
-    engine.chunk_size = lambda request: 5
-    try:
+    with sides.chunks_of(5):
         sides.evaluated(again)
-    finally:
-        engine.chunk_size = usual
     said = json.loads((folder / "resumed/variants/base/variant.json").read_text("utf-8"))
     differences = sides.differences(whole, sides.written(folder / "resumed", "base"))
     return {"resumed": said["answers"]["resumed"], "resumed differences": differences}
@@ -202,6 +199,32 @@ def _detections() -> list[list[int]]:
     return [looked, found]
 
 
+def sharded(folder: Path, made: Made) -> dict[str, Any]:
+    """Answer in three processes' shares, score what they wrote, and compare with one process."""
+    asked = Asked(("eq_generate", "eq_choice", "eq_random_text", "eq_shuffled", "eq_sampled"))
+    whole = sides.request_of(asked, folder / "whole", [BASE])
+    shares = replace(whole, output=str(folder / "shares"))
+    reasons = []
+    with sides.cold_data(folder / "data"), sides.chunks_of(8):
+        reasons.append(sides.evaluated(whole).reason)
+        for number in range(3):
+            part = replace(shares, stage="infer")
+            reasons.append(sides.evaluated(part, Shard(number, 3)).reason)
+        reasons.append(sides.evaluated(replace(shares, stage="score")).reason)
+    one, several = (folder / name / "variants" / "base" for name in ("whole", "shares"))
+    ledgers = [
+        contents(read_ledger(place / "ledger.jsonl").answers.values()) for place in (one, several)
+    ]
+    return {
+        "reasons": reasons,
+        "differences": sides.differences(
+            *(sides.written(folder / name, "base") for name in ("whole", "shares"))
+        ),
+        "same answers": ledgers[0] == ledgers[1],
+        "levels": [_level(folder / "whole"), _level(folder / "shares")],
+    }
+
+
 def shuffled(folder: Path, made: Made) -> dict[str, Any]:
     """Evaluate tasks that shuffle choices, in memory, and on a disk whose cache gets warm."""
     tasks = ("eq_shuffled_in_memory", "eq_random_text")
@@ -224,4 +247,10 @@ def _choices(arguments: dict[str, Any]) -> list[str]:
     return [one["arg_1"].removeprefix(" ") for one in arguments.values()]
 
 
-CHECKS = {"switching": switching, "order": order, "batches": batches, "shuffled": shuffled}
+CHECKS = {
+    "switching": switching,
+    "order": order,
+    "batches": batches,
+    "shuffled": shuffled,
+    "sharded": sharded,
+}

@@ -20,7 +20,8 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from peft import PeftModel
 
-from rdagent.inside.evaluate import group, jsonable, output
+from rdagent.inside.evaluate import engine, group, jsonable, output
+from rdagent.inside.evaluate.answering import Shard
 from rdagent.inside.evaluate.group import Work
 from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.status import InsideStatus
@@ -140,14 +141,14 @@ def request_of(asked: Asked, out: Path, variants: Iterable[Variant]) -> Evaluate
     return replace(request, **{told.get(k, k): value for k, value in asked.options.items()})
 
 
-def evaluated(request: EvaluateRequest) -> InsideStatus:
-    """Let the program for one group answer and score a request."""
+def evaluated(request: EvaluateRequest, shard: Shard | None = None) -> InsideStatus:
+    """Let the program for one group answer and score a request, or one shard of it."""
     out = Path(request.output)
     folders = {one.name: out / "variants" / one.name for one in request.variants}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     work = out / "work.json"
-    work.write_text(json.dumps(Work(request, folders, out / "plan").to_json()), "utf-8")
+    work.write_text(json.dumps(Work(request, folders, out / "plan", shard).to_json()), "utf-8")
     group.main([str(work)])
     return InsideStatus.read(out)
 
@@ -194,6 +195,17 @@ def cold_data(folder: Path) -> Iterator[None]:
         yield
     finally:
         datasets.config.HF_DATASETS_CACHE = before
+
+
+@contextmanager
+def chunks_of(size: int) -> Iterator[None]:
+    """Let about so many requests be answered between two writes."""
+    usual = engine.chunk_size
+    engine.chunk_size = lambda request: size
+    try:
+        yield
+    finally:
+        engine.chunk_size = usual
 
 
 def fewer_bootstraps() -> None:

@@ -46,6 +46,14 @@ def test_a_run_that_failed_is_left_as_it_is(tmp_path):
     assert run.status().exit_code == 6
 
 
+@pytest.mark.parametrize("reason", ["timeout", "out_of_memory", "refused"])
+def test_a_run_that_failed_goes_on_where_it_holds_what_was_paid_for(tmp_path, reason):
+    run = open_run(tmp_path, REQUEST)
+    run.finish(reason)
+    again = open_run(tmp_path, REQUEST, failed_too=True)
+    assert (again.path, again.status()) == (run.path, None)
+
+
 def test_a_damaged_status_does_not_count_as_finished(tmp_path):
     run = open_run(tmp_path, REQUEST)
     (run.path / STATUS_FILE).write_text('{"schema": "rdag')

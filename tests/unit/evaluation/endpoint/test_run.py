@@ -3,6 +3,7 @@
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,13 +11,14 @@ from rdagent.demo import mini_home, paths
 from rdagent.errors import JobFailed, RefusedError, UsageError
 from rdagent.evaluation.endpoint import asking
 from rdagent.evaluation.endpoint import run as endpoint_run
+from rdagent.evaluation.endpoint.address import Endpoint
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import plan, run
 from rdagent.jobs.backends.fake import FakeBackend, Program
 from rdagent.jobs.cancel import ask_to_stop
 from rdagent.records.answered import Answered
 from rdagent.records.events import read_events
-from rdagent.records.ledger import read_ledger, recover
+from rdagent.records.ledger import dump, read_ledger, recover
 from rdagent.records.plan import read_requests
 from rdagent.records.status import InsideStatus, PartStatus
 from tests.chat_server import Fault, refusal
@@ -68,11 +70,11 @@ class Jobs:
             found = {a.name: a for a in recover(kept / "ledger.jsonl", chunks).kept if not a.error}
             folder = out / "variants" / variant["name"]
             folder.mkdir(parents=True)
+            (folder / "ledger.jsonl").write_bytes(dump(found.values()))
             if set(found) < set(chunks) or not (kept / "answered.json").exists():
                 parts.append(PartStatus(variant["name"], "incomplete", "answers are missing"))
                 continue
             Answered.read(kept).write(folder)
-            (folder / "ledger.jsonl").write_bytes((kept / "ledger.jsonl").read_bytes())
             (folder / "results.json").write_text(json.dumps(lm_eval_results(n=len(chunks))))
             counts = {"asked": len(chunks), "reused": 0, "resumed": len(chunks)}
             told = {"answers": counts, "notes": list(Answered.read(kept).notes)}
@@ -275,6 +277,18 @@ def test_a_job_that_fails_after_the_asking_costs_no_answer(jobs, server):
     assert len(server.asked) == 12
 
 
+def test_data_that_changed_meanwhile_cost_the_scores_and_no_answer(jobs, server, monkeypatch):
+    changed = ["the data in x"]
+    monkeypatch.setattr(
+        "rdagent.evaluation.run.changed_meanwhile", lambda _: changed.pop() if changed else None
+    )
+    first = run(request(server), jobs.backend())
+    assert (first.status.reason, first.variants) == ("results_invalid", ())
+    done = run(request(server), jobs.backend())
+    assert (done.run_id, done.status.reason) == (first.run_id, "ok")
+    assert len(server.asked) == 12
+
+
 def test_one_failed_request_leaves_its_model_unscored_and_says_why(jobs, server):
     server.rule = lambda body: (
         refusal(400, "too long for me")
@@ -373,6 +387,22 @@ def test_a_key_on_an_open_road_is_warned_of(server, monkeypatch):
     assert any("unencrypted" in note for note in plan(far)[0].notes)
     assert plan(request(server))[0].notes == ()
     assert plan(request(server, endpoint="https://models.example.com/v1"))[0].notes == ()
+
+
+def test_the_warning_comes_before_the_key_goes(jobs, server, monkeypatch):
+    monkeypatch.setattr(Endpoint, "is_plain", True)
+    said = []
+
+    def warning(text, *values):
+        said.append((text.format(*values), len(server.paths)))
+
+    monkeypatch.setattr(endpoint_run, "log", lambda: SimpleNamespace(warning=warning))
+    run(request(server), jobs.backend())
+    assert said == []
+    server.paths.clear()
+    monkeypatch.setenv("RDAGENT_ENDPOINT_KEY", KEY)
+    run(request(server, seed=2), jobs.backend())
+    assert [(("unencrypted" in text), asked) for text, asked in said] == [(True, 0)]
 
 
 @pytest.mark.parametrize(
