@@ -71,10 +71,3 @@ def open_engine(
 def chunk_size(request: EvaluateRequest) -> int:
     """Return how many requests a chunk holds."""
     return _CHUNK_ON_GPU if request.num_gpus else _CHUNK_ON_CPU
-
-
-def effect_notes(largest_change: float) -> tuple[str, ...]:
-    """Return a warning when an adapter changes nothing."""
-    if largest_change == 0.0:
-        return ("the adapter changes nothing: its answers are the base model's",)
-    return ()

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from rdagent.errors import JobFailed, RDAgentError
 from rdagent.files import paths
-from rdagent.inside.evaluate import answering, cpus, engine, failures, generation, model_files
+from rdagent.inside.evaluate import (
+    answering,
+    cpus,
+    effect,
+    engine,
+    failures,
+    generation,
+    model_files,
+)
 from rdagent.inside.evaluate.answering import Shard
 from rdagent.inside.evaluate.merge import Merged, merged_folder
 from rdagent.inside.evaluate.prompt_lengths import PromptCount, count_prompts
@@ -346,7 +354,7 @@ class _Evaluation:
             variant.adapter, prompts.renderer, chat=self._chat
         )
         overlap, told = self._overlap(variant)
-        notes = [*told, *self._model.notes, *answered.notes]
+        notes = [*told, *self._likeness(variant), *self._model.notes, *answered.notes]
         notes += model_files.adapter_notes(self._model, variant.adapter)
         notes += [*_merge_notes(self._merged), *rendered]
         notes += generation.thinking_notes(self._request, prompts.renderer.template)
@@ -372,6 +380,13 @@ class _Evaluation:
         seconds = {**self._clock.seconds, **self._seconds.get(variant.name, {}), **clock.seconds}
         output.write_variant(folder, origin, seconds, notes)
         return output.check_complete(results, self._selection.expected, self._planned.plan)
+
+    def _likeness(self, variant: Variant) -> tuple[str, ...]:
+        base = next((one for one in self._request.variants if one.adapter is None), None)
+        if base is None or variant.adapter is None:
+            return ()
+        ledgers = self._kept[base.name].ledger, self._kept[variant.name].ledger
+        return effect.likeness_notes(self._planned.requests, *ledgers)
 
     def _overlap(self, variant: Variant) -> tuple[dict[str, Any] | None, list[str]]:
         """Return what of the documents was in the rows that the adapter was trained on."""

@@ -18,7 +18,7 @@ from lm_eval.models.huggingface import HFLM
 from rdagent.errors import InternalError, JobFailed
 from rdagent.inside.evaluate import generation, peft_model
 from rdagent.inside.evaluate.asking import Asker, Generated
-from rdagent.inside.evaluate.engine import effect_notes
+from rdagent.inside.evaluate.effect import effect_notes
 from rdagent.inside.evaluate.model_files import ModelFiles
 from rdagent.inside.evaluate.versions import versions
 from rdagent.records.answered import Answered

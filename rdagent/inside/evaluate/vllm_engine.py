@@ -25,7 +25,8 @@ from rdagent.inside.evaluate import (
     vllm_options,
 )
 from rdagent.inside.evaluate.asking import Asker, Generated
-from rdagent.inside.evaluate.engine import EngineBroken, effect_notes
+from rdagent.inside.evaluate.effect import effect_notes
+from rdagent.inside.evaluate.engine import EngineBroken
 from rdagent.inside.evaluate.model_files import ModelFiles
 from rdagent.inside.evaluate.versions import versions
 from rdagent.records.answered import Answered

@@ -151,7 +151,8 @@ def content(path: Path) -> Any:
     """Return what must be the same of a file."""
     text = path.read_text("utf-8")
     if path.name == output.RESULTS_FILE:
-        return json.dumps({k: v for k, v in json.loads(text).items() if k != "date"})
+        left_out = {*sides.OF_THE_RUN, *sides.OF_THE_PLACE}
+        return json.dumps({k: v for k, v in json.loads(text).items() if k not in left_out})
     if path.name == output.VARIANT_FILE:
         return json.dumps({**json.loads(text), "seconds": {}, "answers": {}})
     if path.name == LEDGER_FILE:
