@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rdagent.cli.terminal import Terminal
+from rdagent.cli.terminal import Terminal, shown
 from rdagent.core.settings import finetune_settings
 from rdagent.errors import UsageError
 from rdagent.evaluation import results_folder
@@ -211,13 +211,17 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     backend = choose_backend()
     if arguments.plan_only:
         return _plan_only(request, backend, spec.accelerator, terminal)
-    observe = _lines_of_json if arguments.progress == "ndjson" else _nothing
-    with terminal.progress("evaluating") as progress:
-        backend.ensure("lm-eval", spec.accelerator, progress=progress.update)
-        say = progress.update if arguments.progress == "bar" else _nothing
+    if arguments.progress == "ndjson":
+        backend.ensure("lm-eval", spec.accelerator, progress=_phase_as_json)
         evaluation = evaluation_run.run(
-            request, backend, fresh=arguments.fresh, say=say, observe=observe
+            request, backend, fresh=arguments.fresh, observe=_progress_as_json
         )
+    else:
+        with terminal.progress("evaluating") as progress:
+            backend.ensure("lm-eval", spec.accelerator, progress=progress.update)
+            evaluation = evaluation_run.run(
+                request, backend, fresh=arguments.fresh, say=progress.update
+            )
     if arguments.out:
         results_folder.copy_results(evaluation, arguments.out)
     if terminal.json_only:
@@ -227,12 +231,16 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return evaluation.status.exit_code
 
 
-def _nothing(said: object) -> None:
-    """Say nothing."""
+def _phase_as_json(text: str) -> None:
+    _line_of_json({"event": "phase", "text": shown(text)})
 
 
-def _lines_of_json(progress: EvaluationProgress) -> None:
-    sys.stderr.write(json.dumps(progress.to_json()) + "\n")
+def _progress_as_json(progress: EvaluationProgress) -> None:
+    _line_of_json(progress.to_json())
+
+
+def _line_of_json(document: Mapping[str, Any]) -> None:
+    sys.stderr.write(json.dumps(document) + "\n")
     sys.stderr.flush()
 
 
@@ -294,6 +302,10 @@ def _request(arguments: argparse.Namespace) -> EvaluationRequest:
     if arguments.limit is not None:
         # Said aloud, also to take back a limit of the settings: --limit 1.0 is all.
         changes["limit"] = _limit(arguments.limit)
+    if arguments.subset and arguments.sample:
+        raise UsageError("--subset names its documents; --sample has nothing to choose")
+    if arguments.plan_only and (arguments.dry_run or arguments.out or arguments.fresh):
+        raise UsageError("--plan-only evaluates nothing: --dry-run, --out and --fresh do not fit")
     if arguments.subset:
         changes |= _of_subset(arguments, changes)
     if arguments.base and arguments.no_base:

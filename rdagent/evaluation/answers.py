@@ -6,9 +6,10 @@ how, and copied as strangers' files.  Every run's folder stands alone.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from typing import Any
 from rdagent.errors import ResultError
 from rdagent.evaluation.preflight import CheckedVariant, Preflight
 from rdagent.files import atomic, untrusted
+from rdagent.files.logs import log
 from rdagent.jobs.running import newest_attempt
 from rdagent.jobs.runs import RunFolder, identity_of
 from rdagent.jobs.spec import JobSpec, Mount
+from rdagent.records.ledger import dump, read_answers
 
 LEDGER_FILE, ANSWERED_FILE = "ledger.jsonl", "answered.json"
 #: Where the program inside finds the answers of earlier attempts.
@@ -29,6 +32,8 @@ IDENTITY_FILE = "identity.json"
 SCHEMA = "rdagent.answer-identity/1"
 #: Processes that answered side by side left one each, where they were ended before the end.
 _LEDGERS = re.compile(r"ledger(\.\d{1,3})?\.jsonl")
+#: So many other runs' answers are looked through.
+MOST_RUNS = 8
 PLAN_FILES = ("plan.json", "requests.jsonl")
 
 
@@ -92,15 +97,52 @@ def gather(folder: RunFolder, preflight: Preflight, spec: JobSpec, *, reuse: boo
 def take_from_others(
     folder: RunFolder, preflight: Preflight, checked: CheckedVariant, spec: JobSpec
 ) -> None:
-    """Put another run's answers beside a variant that has none of its own, if there are some."""
+    """Put other runs' answers beside a variant that has none of its own, if there are some.
+
+    Which of them are asked here only the plan will tell, so those of several runs are taken.
+    """
     target = folder.variant(checked.name)
-    if any(target.glob("ledger*.jsonl")) or not _can_be_shared(preflight):
+    own = any(path.stat().st_size for path in target.glob("ledger*.jsonl"))
+    if own or not _can_be_shared(preflight):
         return
     identity = identity_of(answer_identity(preflight, checked, spec))
-    found = next(_others(folder, identity), None)
-    if found and _copy(found.folder / LEDGER_FILE, target / REUSED_FILE):
-        _copy(found.folder / ANSWERED_FILE, target / ANSWERED_FILE)
-        folder.event("answers_found", variant=checked.name, run=found.run_id)
+    found = list(itertools.islice(_others(folder, identity), MOST_RUNS))
+    taken = _merge(found, target / REUSED_FILE)
+    for one in taken:
+        folder.event("answers_found", variant=checked.name, run=one.run_id)
+    if taken:
+        _copy(taken[0].folder / ANSWERED_FILE, target / ANSWERED_FILE)
+
+
+def _merge(found: Sequence[Found], target: Path) -> list[Found]:
+    """Write the answers of several ledgers into one, the first one's going before the others'.
+
+    Returns those that gave any.  What is damaged in one of them ends that one only.
+    """
+    seen: set[tuple[str, int]] = set()
+    taken = []
+    if not found:
+        return []
+    with atomic.replaced(target) as sink:
+        for one in found:
+            before = len(seen)
+            for path in _ledgers(one.folder):
+                try:
+                    for answer in read_answers(path):
+                        if answer.error is None and answer.name not in seen:
+                            seen.add(answer.name)
+                            sink.write(dump([answer]))
+                except ResultError as error:
+                    log().warning("answers of {} are left: {}", one.run_id, error.message)
+            if len(seen) > before:
+                taken.append(one)
+    if not taken:
+        target.unlink()
+    return taken
+
+
+def _ledgers(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if _LEDGERS.fullmatch(path.name)]
 
 
 def _can_be_shared(preflight: Preflight) -> bool:
@@ -115,7 +157,7 @@ def _others(folder: RunFolder, identity: str) -> Iterator[Found]:
         if run == folder.path or run.name.startswith("."):
             continue
         for path in sorted(run.glob(f"variants/*/{IDENTITY_FILE}")):
-            if _read_identity(path) == identity and (path.parent / LEDGER_FILE).exists():
+            if _read_identity(path) == identity and _ledgers(path.parent):
                 yield Found(run.name, path.parent)
 
 
@@ -133,17 +175,15 @@ def keep_answers(source: Path, target: Path) -> bool:
 
     What cannot be copied is left: it costs the answers, not the run.
     """
-    if source.is_symlink() or not source.is_dir():
+    if source.parent.is_symlink() or source.is_symlink() or not source.is_dir():
         return False
-    ledgers = [path for path in sorted(source.iterdir()) if _LEDGERS.fullmatch(path.name)]
-    if not ledgers:
-        return False
-    copied = {path.name for path in ledgers if _copy(path, target / path.name)}
+    copied = {path.name for path in _ledgers(source) if _copy(path, target / path.name)}
     if not copied:
         return False
     for old in target.glob("ledger*.jsonl"):
-        if old.name not in copied:
-            old.unlink()  # the attempt took it up
+        # A whole one has taken up all that was there; parts need not be all of them.
+        if LEDGER_FILE in copied and old.name not in copied:
+            old.unlink()
     return _copy(source / ANSWERED_FILE, target / ANSWERED_FILE)
 
 
@@ -191,7 +231,11 @@ def forget(folder: RunFolder) -> None:
 
 
 def _attempts_ledgers(folder: RunFolder) -> Iterator[Path]:
-    yield from folder.attempts.glob("*/out/variants/*/ledger*.jsonl")
+    for variants in folder.attempts.glob("*/out/variants"):
+        # What a job wrote: no link in it is followed.
+        for variant in [] if variants.is_symlink() else variants.iterdir():
+            if variant.is_dir() and not variant.is_symlink():
+                yield from _ledgers(variant)
 
 
 def clear_results(folder: RunFolder) -> None:

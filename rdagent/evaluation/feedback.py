@@ -11,9 +11,10 @@ from rdagent.core.feedback import CoSTEERSingleFeedback
 from rdagent.errors import RDAgentError
 from rdagent.evaluation.record import Evaluation, VariantResult
 from rdagent.evaluation.report import metric_name, percent, report_lines
-from rdagent.evaluation.samples import lines_of, samples_name, task_samples
+from rdagent.evaluation.samples import lines_of, task_samples
 from rdagent.files.printable import last_lines, one_line, printable
 from rdagent.jobs.outcome import Outcome, reason_of_error
+from rdagent.records.results import samples_name
 
 SOURCE = "FTBenchmarkEvaluator"
 _RAW_LIMIT = 8000
@@ -52,7 +53,13 @@ def _sample_lines(variant: VariantResult, count: int, seed: int) -> Iterator[str
     if not count:
         return
     for task, score in variant.scores.items():
-        found = task_samples(variant.folder / samples_name(task), score, count, seed)
+        found = task_samples(
+            variant.folder / samples_name(task),
+            score,
+            count,
+            seed,
+            with_prompts=task not in variant.examples_from_scored,
+        )
         if found is not None:
             yield from lines_of(task, found, metric_name(score))
 

@@ -18,8 +18,8 @@ from rdagent.errors import ResultError
 from rdagent.evaluation.answers import IDENTITY_FILE, LEDGER_FILE
 from rdagent.evaluation.publish import VARIANT_FILE
 from rdagent.files import untrusted
-from rdagent.records.ledger import read_ledger
-from rdagent.records.plan import Plan, Request, read_requests
+from rdagent.records.ledger import read_answers
+from rdagent.records.plan import Plan, Request, asked_by, read_requests
 
 SCHEMA = "rdagent.forecast/1"
 #: lm_eval's own number, for tasks that say nothing.
@@ -29,7 +29,7 @@ LEVEL, POWER = 0.05, 0.80
 #: Two models that are much alike disagree on about so many items.
 DISAGREEMENT = 0.2
 #: Facts of an identity that decide how fast answers come.
-_SAME_SPEED = ("model", "engine", "accelerator", "gpus")
+_SAME_SPEED = ("model", "engine", "accelerator", "gpus", "script")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,9 @@ def forecast(folder: Path, variants: int, rates: Rates | None) -> Forecast:
     plan, requests = Plan.read(folder), list(read_requests(folder))
     documents: dict[str, set[int]] = defaultdict(set)
     asked: dict[str, list[Request]] = defaultdict(list)
-    for place in plan.occurrences:
-        if place.request >= 0:
-            documents[place.task].add(place.doc_id)
-            asked[place.task].append(requests[place.request])
+    for place, request in asked_by(plan, requests):
+        documents[place.task].add(place.doc_id)
+        asked[place.task].append(request)
     return Forecast(
         tasks={task: _task(len(documents[task]), found) for task, found in asked.items()},
         unique_requests=len(requests),
@@ -151,7 +150,9 @@ def _task(documents: int, asked: list[Request]) -> TaskForecast:
 def _longest_answer(request: Request) -> int:
     if request.kind != "generate":
         return 0
-    told = request.arguments[1]
+    told = request.arguments[1] if len(request.arguments) > 1 else {}
+    if not isinstance(told, dict):
+        raise ResultError("a request's generation arguments are no object")
     given = next((told[name] for name in _ANSWER_NAMES if told.get(name) is not None), None)
     return int(given) if isinstance(given, int | float) else _USUAL_ANSWER
 
@@ -176,7 +177,7 @@ def _is_as_fast(path: Path, facts: Mapping[str, Any]) -> bool:
 def _rates(run_id: str, folder: Path) -> Rates | None:
     times: dict[str, list[float]] = defaultdict(list)
     try:
-        for answer in read_ledger(folder / LEDGER_FILE).answers.values():
+        for answer in read_answers(folder / LEDGER_FILE):
             times[answer.kind].append(answer.seconds)
         seconds = untrusted.read_json(folder / VARIANT_FILE).get("seconds") or {}
     except (ResultError, AttributeError):

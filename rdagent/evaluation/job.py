@@ -80,6 +80,8 @@ def identity(preflight: Preflight, image: str) -> dict[str, Any]:
         "include": list(preflight.include_digests),
         "data": dict(preflight.data.digests),
         "image": image,
+        # Who agrees to a shorter context may get another result.
+        **({"shorter": True} if preflight.request.allow_shorter_context else {}),
         **({"script": preflight.script_digest} if preflight.script_digest else {}),
         **({"endpoint": preflight.endpoint.identity()} if preflight.endpoint else {}),
     }

@@ -136,6 +136,8 @@ def checked_request(request: EvaluationRequest) -> EvaluationRequest:
     if not request.variants and not request.with_base:
         raise RefusedError("no model is asked for", hint="Give an adapter, or ask for the base.")
     _check_names(request.variants)
+    if request.sample == "random" and request.limit is None and request.subset is None:
+        raise UsageError("a random sample needs a size", hint="--limit 50, or a share: --limit 0.2")
     if (request.engine == "scripted") != (request.script is not None):
         raise UsageError("engine scripted and a script go together: --engine scripted --script F")
     return request
@@ -212,14 +214,26 @@ def _are_gen_kwargs(text: str | None) -> bool:
 
 
 def changed_meanwhile(preflight: Preflight) -> str | None:
-    """Return what is no longer as it was checked: an adapter's folder, or None."""
+    """Return what is no longer as it was checked: a model, an adapter, tasks; or None."""
     for checked in preflight.variants:
-        if not checked.adapter:
-            continue
-        path = checked.adapter.path
-        if not path.is_dir() or folder_digest(path, cache_root()) != checked.adapter_digest:
-            return f"the adapter {path}"
+        if checked.adapter and _is_other(checked.adapter.path, checked.adapter_digest):
+            return f"the adapter {checked.adapter.path}"
+        if isinstance(checked.model, LocalModel):
+            folder = checked.model.folder
+            if _is_other(folder, checked.model_digest):
+                return f"the model {folder}"
+    try:
+        if include_digests(preflight.request) != preflight.include_digests:
+            return "a folder of tasks"
+        if _script_digest(preflight.request) != preflight.script_digest:
+            return "the script"
+    except RefusedError as error:
+        return error.message
     return preflight.data.changed()
+
+
+def _is_other(folder: Path, digest: str | None) -> bool:
+    return not folder.is_dir() or folder_digest(folder, cache_root()) != digest
 
 
 def _check_names(variants: tuple[NamedVariant, ...]) -> None:

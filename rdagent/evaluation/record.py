@@ -60,6 +60,8 @@ class VariantResult:
     rates: Mapping[str, Mapping[str, Any]] | None = None
     #: Tasks whose documents were among the rows that the adapter was trained on.
     contaminated: tuple[str, ...] = ()
+    #: Tasks whose prompts show other documents of those that are scored.
+    examples_from_scored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,8 @@ def read_variant(folder: RunFolder, preflight: Preflight, name: str) -> VariantR
         answers=answers,
         level=_level(said),
         rates=_rates(said),
-        contaminated=_contaminated(said),
+        contaminated=_names(said.get("overlap"), "contaminated"),
+        examples_from_scored=_names(said, "examples_from_scored"),
     )
 
 
@@ -223,7 +226,8 @@ def _reused(folder: RunFolder, name: str, answers: AnswerCounts | None) -> tuple
         for event in read_events(folder.path)
         if event.get("event") == "answers_found" and event.get("variant") == name
     ]
-    source = f"run {found[-1]}" if found else "another run"
+    runs = list(dict.fromkeys(map(str, found)))
+    source = f"run {', '.join(runs)}" if runs else "another run"
     return (f"{answers.reused} of {answers.asked} answers were taken from {source}",)
 
 
@@ -244,10 +248,9 @@ def _rates(said: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
     }
 
 
-def _contaminated(said: Mapping[str, Any]) -> tuple[str, ...]:
-    overlap = said.get("overlap")
-    tasks = overlap.get("contaminated") if isinstance(overlap, dict) else None
-    told = tasks if isinstance(tasks, list) else []
+def _names(said: Any, field: str) -> tuple[str, ...]:
+    found = said.get(field) if isinstance(said, dict) else None
+    told = found if isinstance(found, list) else []
     return tuple(one_line(task, 200) for task in told if isinstance(task, str))
 
 

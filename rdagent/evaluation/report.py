@@ -56,7 +56,9 @@ def rate_lines(variant: VariantResult) -> Iterator[tuple[str, str]]:
         nothing = rates.get("nothing_extracted")
         for name, count in nothing.items() if isinstance(nothing, dict) else ():
             if isinstance(count, int) and count:
-                yield task, f"filter {name} found nothing in {_share(count, answers)} answers"
+                documents = rates.get("documents")
+                of = documents if isinstance(documents, int) and documents else answers
+                yield task, f"filter {name} found nothing in {_share(count, of)} items"
 
 
 def _share(count: int, of: int) -> str:

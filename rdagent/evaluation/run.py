@@ -108,6 +108,7 @@ def _ask_server(
         work = Work(folder, preflight, spec, backend, watch, interrupts, tell, reuse)
         ended = plan_ask_score(work)
         with storage_errors(folder.path):
+            _keep_answers(folder, preflight, ended.spec, ended.end)
             status = _conclude(folder, preflight, ended.spec, backend, ended.end)
     interrupts.raise_if_asked()
     return _read_back(folder, preflight, status, end=ended.end)
@@ -128,7 +129,8 @@ def _run_job(
     with signals_as_flags() as interrupts, folder.ends_with_its_errors():
         while True:
             tried = _on_rung(preflight, rung)
-            told = _with_answers(folder, tried, _spec_of(tried, spec), reuse=reuse)
+            told = _spec_of(tried, spec)
+            told = _with_answers(folder, _as_shared(preflight, rung), told, reuse=reuse)
             end = run_job(backend, told, folder.attempts, folder.run_id, watch)
             further = _next_rung(rung, preflight, end) if not interrupts.asked else None
             if further is None:
@@ -138,6 +140,7 @@ def _run_job(
             rung = further
             folder.event(ladder.EVENT, **asdict(rung))
         with storage_errors(folder.path):
+            _keep_answers(folder, _as_shared(preflight, rung), told, end)
             status = _conclude(folder, tried, told, backend, end)
     interrupts.raise_if_asked()
     return _read_back(folder, preflight, status, end=end)
@@ -145,6 +148,16 @@ def _run_job(
 
 def _on_rung(preflight: Preflight, rung: ladder.Rung) -> Preflight:
     return replace(preflight, request=rung.applied(preflight.request)) if rung.step else preflight
+
+
+def _as_shared(preflight: Preflight, rung: ladder.Rung) -> Preflight:
+    """Return the request under which answers are shared with other runs.
+
+    A smaller batch is no other question, and each answer names its own; a context is.
+    """
+    if rung.max_model_len is None:
+        return preflight
+    return replace(preflight, request=replace(preflight.request, max_model_len=rung.max_model_len))
 
 
 def _spec_of(preflight: Preflight, spec: JobSpec) -> JobSpec:
@@ -181,8 +194,6 @@ def _conclude(
     damaged = _keep_variants(folder, end, preflight)
     changed = changed_meanwhile(preflight)
     answers.keep_plan(end.out, folder)
-    if not changed:
-        _keep_answers(folder, preflight, spec, end)
     folder.write_manifest(manifest_of(preflight, spec, end, backend))
     reason, message = _reason(end, folder, preflight), end.message
     if end.outcome.ok and damaged:
@@ -197,15 +208,16 @@ def _conclude(
 
 
 def _keep_answers(folder: RunFolder, preflight: Preflight, spec: JobSpec, end: JobEnd) -> None:
+    """Keep what was answered; where a model or the tasks changed meanwhile it is not kept long."""
     for name in _variant_names(preflight):
-        source, target = end.out / "variants" / name, folder.variant(name)
-        # A server's answers are here before the job; from one that did not score them it would
-        # come back with less.
-        if preflight.endpoint is not None and not (source / "results.json").exists():
-            kept = (target / answers.LEDGER_FILE).exists()
+        target = folder.variant(name)
+        if preflight.endpoint is None:
+            kept = answers.keep_answers(end.out / "variants" / name, target)
         else:
-            kept = answers.keep_answers(source, target)
+            # The host asked the server itself: a job's copy of its answers adds nothing.
+            kept = (target / answers.LEDGER_FILE).exists()
         if kept:
+            (target / answers.REUSED_FILE).unlink(missing_ok=True)  # the ledger has them now
             answers.keep_identity(folder, preflight, spec, name)
 
 

@@ -8,7 +8,6 @@ half that runs ahead of the hidden one has been learned.  Samples are a stranger
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +51,13 @@ class TaskSamples:
     shown: tuple[ShownItem, ...]
 
 
-def task_samples(path: Path, score: TaskScore, count: int, seed: int) -> TaskSamples | None:
+def task_samples(
+    path: Path, score: TaskScore, count: int, seed: int, *, with_prompts: bool = True
+) -> TaskSamples | None:
     """Return both halves' scores and at most ``count`` wrong items of the visible half.
 
-    None when the samples cannot be read, or the score is not a mean over documents.
+    None when the samples cannot be read, or the score is not a mean over documents.  A prompt
+    whose examples are test items themselves is not to be shown: some are of the hidden half.
     """
     values: dict[bool, list[float]] = {True: [], False: []}
     wrong: list[ShownItem] = []
@@ -67,17 +69,12 @@ def task_samples(path: Path, score: TaskScore, count: int, seed: int) -> TaskSam
             visible = is_visible(str(row.get("doc_hash")), seed)
             values[visible].append(value)
             if visible and _is_wrong(value, score) and len(wrong) < count:
-                wrong.append(_item(row))
+                wrong.append(_item(row, with_prompt=with_prompts))
     except ResultError:
         return None
     if not values[True] and not values[False]:
         return None
     return TaskSamples(_half(values[True]), _half(values[False]), tuple(wrong))
-
-
-def samples_name(task: str) -> str:
-    """Return the name that the program inside gives a task's samples."""
-    return f"samples_{re.sub(r'[^A-Za-z0-9_.:+-]', '_', task)}.jsonl"
 
 
 def is_visible(doc_hash: str, seed: int) -> bool:
@@ -102,7 +99,8 @@ def lines_of(task: str, found: TaskSamples, metric: str) -> Iterator[str]:
             ("expected", item.target),
             ("answered", item.answer),
         ):
-            yield f"  {what}: {_OPEN}{text}{_CLOSE}"
+            if text or what != "prompt":
+                yield f"  {what}: {_OPEN}{text}{_CLOSE}"
 
 
 def _said(half: Half) -> str:
@@ -124,11 +122,12 @@ def _half(values: Sequence[float]) -> Half:
     return Half(len(values), sum(values) / len(values) if values else None)
 
 
-def _item(row: Mapping[str, Any]) -> ShownItem:
+def _item(row: Mapping[str, Any], *, with_prompt: bool) -> ShownItem:
     doc_id = row.get("doc_id")
+    prompt = _first(row.get("arguments"), "gen_args_0", "arg_0") if with_prompt else ""
     return ShownItem(
         doc_id=doc_id if isinstance(doc_id, int) else -1,
-        prompt=_shown(_first(row.get("arguments"), "gen_args_0", "arg_0"), end=True),
+        prompt=_shown(prompt, end=True),
         answer=_shown(_flat(row.get("resps"))),
         target=_shown(str(row.get("target"))),
     )

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from rdagent.evaluation.publish import RESULTS_FILE
 from rdagent.evaluation.results import ResultsDocument, read_results
 from rdagent.evaluation.tasks import ResolvedTasks
 from rdagent.files import untrusted
+from rdagent.records.results import samples_name
 from rdagent.records.subset import Subset, make_subset
 
 Where = Literal["wrong", "right", "all"]
@@ -121,7 +121,7 @@ def _is_right(row: Any, score: TaskScore, task: str) -> bool:
 
 
 def _samples(folder: Path, task: str) -> Iterator[dict[str, Any]]:
-    path = folder / f"samples_{re.sub(r'[^A-Za-z0-9_.:+-]', '_', task)}.jsonl"
+    path = folder / samples_name(task)
     for number, row in enumerate(untrusted.read_json_lines(path), 1):
         if not isinstance(row, dict):
             raise ResultError(f"line {number} of {path.name} is not a JSON object")

@@ -217,12 +217,13 @@ class Ledger:
 def read_ledger(path: Path) -> Ledger:
     """Read every line; raises LedgerDamaged for the first one that is not as it was written."""
     ledger = Ledger()
-    for answer in _lines(path):
+    for answer in read_answers(path):
         ledger.add(answer)
     return ledger
 
 
-def _lines(path: Path) -> Iterator[Answer]:
+def read_answers(path: Path) -> Iterator[Answer]:
+    """Yield the answers one by one; raises LedgerDamaged at the first that is not as written."""
     with os.fdopen(untrusted.open_untrusted(path, untrusted.LINES_LIMIT), "rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.endswith(b"\n"):

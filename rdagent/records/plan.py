@@ -8,7 +8,7 @@ the evaluation's image; whoever answers needs no harness.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from rdagent.errors import ResultError
 from rdagent.files import atomic, untrusted
 from rdagent.records.fields import Fields
-from rdagent.records.keys import KINDS, Kind, canonical, digest_of
+from rdagent.records.keys import KINDS, Kind, canonical, digest_of, request_key
 
 PLAN_SCHEMA = "rdagent.plan/1"
 PLAN_FILE, REQUESTS_FILE = "plan.json", "requests.jsonl"
@@ -111,10 +111,7 @@ class Plan:
                 if number in wanted
             }
         try:
-            occurrences = tuple(
-                Occurrence(number, tasks[task], doc_id, idx)
-                for number, task, doc_id, idx in fields.items("occurrences")
-            )
+            occurrences = tuple(_occurrence(row, tasks) for row in fields.items("occurrences"))
             found = {n: prompts[v] if isinstance(v, int) else str(v) for n, v in renders.items()}
             chosen = fields.mapping_or_none("selected")
             selected = chosen and {task: tuple(map(int, ids)) for task, ids in chosen.items()}
@@ -128,6 +125,29 @@ class Plan:
             renders=found,
             selected=selected,
         )
+
+
+def _occurrence(row: Sequence[Any], tasks: Sequence[str]) -> Occurrence:
+    number, task, doc_id, idx = row
+    if not all(type(value) is int for value in row) or number < -1 or task < 0:
+        raise ValueError(f"{row} is no occurrence")
+    return Occurrence(number, tasks[task], doc_id, idx)
+
+
+def asked_by(plan: Plan, requests: Sequence[Request]) -> Iterator[tuple[Occurrence, Request]]:
+    """Yield what is asked, with the request; raises ResultError where there is no such request."""
+    for place in plan.occurrences:
+        if place.request >= len(requests):
+            raise ResultError(f"{PLAN_FILE} names request {place.request} of {len(requests)}")
+        if place.request >= 0:
+            yield place, requests[place.request]
+
+
+def require_sound(request: Request) -> Request:
+    """Return a request of a stranger's plan; raises ResultError when its key is not its own."""
+    if request_key(request.kind, request.arguments) != request.key:
+        raise ResultError(f"{REQUESTS_FILE}: the key of request {request.key[:12]} is not its own")
+    return request
 
 
 def plan_digest(

@@ -1,4 +1,4 @@
-"""``trained_on.json`` and ``trained_on.bin``: which rows an adapter was trained on, as hashes.
+"""``trained_on.json`` and ``trained_on.hashes``: which rows an adapter was trained on, as hashes.
 
 Kept beside the adapter, so that an evaluation can tell whether its documents were among
 them.  Written by ``inside/train``, read by ``inside/evaluate``; ``grams`` makes the hashes.
@@ -23,7 +23,7 @@ from rdagent.records.fields import Fields
 from rdagent.records.grams import GRAM, HASHING, NORMALISATION
 
 RECORD_FILE = "trained_on.json"
-HASHES_FILE = "trained_on.bin"
+HASHES_FILE = "trained_on.hashes"
 SCHEMA = "rdagent.trained-on/1"
 #: Hashes of one kind that are kept at most; of more, those that a power of two divides.
 HASHES_LIMIT = 1 << 21

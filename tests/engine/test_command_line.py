@@ -72,7 +72,8 @@ def test_eval_prints_one_json_document(trained, place):
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["status"] == "done"
-    (variant,) = document["variants"]
+    base, variant = document["variants"]
+    assert (base["name"], base["adapter"]) == ("base", None), "the base is the rule"
     score = variant["scores"][mini_home.TASK]
     assert set(score) == {"metric", "filter", "value", "stderr", "n", "higher_is_better"}
     assert 0 <= score["value"] <= 1

@@ -21,7 +21,7 @@ from rdagent.evaluation.endpoint.server_facts import AnswerCounts, ServerFacts
 from rdagent.evaluation.endpoint.workers import Done, Workers
 from rdagent.files import atomic
 from rdagent.records.ledger import LEDGER_FILE, Answer, LedgerWriter, Output, dump, recover
-from rdagent.records.plan import Request, read_requests
+from rdagent.records.plan import Request, read_requests, require_sound
 from rdagent.records.progress import ProgressLog
 from rdagent.records.reasons import Reason
 
@@ -130,9 +130,13 @@ class _Asking:
             fatal=self._fatal,
         )
 
+    def _planned(self) -> Iterator[Request]:
+        # A job wrote the plan: what it is called decides whose answer it becomes later.
+        return map(require_sound, read_requests(self.order.plan))
+
     def _take_up(self) -> None:
         """Find what is known, and leave a ledger without errors and torn lines."""
-        self._chunks = {one.name: one.chunk for one in read_requests(self.order.plan)}
+        self._chunks = {one.name: one.chunk for one in self._planned()}
         self._total = len(self._chunks)
         self._facts = ServerFacts.read(self.order.folder)
         self.order.client.dialect = self._facts.dialect
@@ -179,7 +183,7 @@ class _Asking:
         if self._ends() or len(have) == self._total:
             return
         self.order.client.stop = threading.Event()
-        waiting = (one for one in read_requests(self.order.plan) if one.name not in have)
+        waiting = (one for one in self._planned() if one.name not in have)
         progress = ProgressLog(
             self.order.progress, self.order.name, total=self._total, known=len(have)
         )

@@ -6,6 +6,7 @@ before the next one begins, so a kill costs one chunk.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,15 @@ from rdagent.files import atomic
 from rdagent.files.printable import one_line
 from rdagent.inside.evaluate import failures
 from rdagent.inside.evaluate.engine import Engine, EngineBroken
-from rdagent.records.ledger import LEDGER_FILE, Answer, Ledger, LedgerWriter, dump, recover
+from rdagent.records.ledger import (
+    LEDGER_FILE,
+    Answer,
+    Ledger,
+    LedgerDamaged,
+    LedgerWriter,
+    dump,
+    recover,
+)
 from rdagent.records.plan import Request, chunks_of
 from rdagent.records.progress import ProgressLog
 
@@ -70,20 +79,27 @@ def take_up(
     not whole nothing is kept where it can be asked again.
     """
     chunk_of = {request.name: request.chunk for request in requests}
-    known = _Known(chunk_of, whole_chunks)
-    for place in (kept, folder if shard is None else None):
-        for path in sorted(place.glob("ledger*.jsonl")) if place is not None else ():
-            known.resume(path)
-    resumed = len(known.ledger.answers)
+    parts = sorted(folder.glob("ledger.*.jsonl")) if shard is None else []
+    before = _Known(chunk_of, whole_chunks or bool(parts))
+    for path in sorted(kept.glob("ledger*.jsonl")) if kept is not None else ():
+        before.resume(path)
+    own = set(before.ledger.answers)
     if kept is not None and (kept / REUSED_FILE).exists():
-        known.reuse(kept / REUSED_FILE)
+        before.reuse(kept / REUSED_FILE)
+    known = before
+    if parts:
+        # Each part took up what was kept of it; what it then asked again goes before that.
+        known = _Known(chunk_of, whole_chunks=False)
+        for path in parts:
+            known.resume(path)
     answers = known.ledger.answers
     mine = [a for a in answers.values() if shard is None or shard.holds(a.chunk)]
     atomic.write_bytes(folder / ledger_name(shard), dump(mine))
-    if shard is None:
-        for path in folder.glob("ledger.*.jsonl"):
-            path.unlink()  # its answers are in the whole one now
-    return Kept(known.ledger, len(answers) - resumed, resumed, known.dropped, known.torn)
+    for path in parts:
+        path.unlink()  # its answers are in the whole one now
+    resumed = len(own & answers.keys())
+    reused = len((before.ledger.answers.keys() - own) & answers.keys())
+    return Kept(known.ledger, reused, resumed, before.dropped, before.torn)
 
 
 @dataclass(slots=True)
@@ -105,7 +121,13 @@ class _Known:
 
     def reuse(self, path: Path) -> None:
         # Whatever of another run's answers is asked here is taken: its chunks were others.
-        for answer in recover(path, dict.fromkeys(self.chunk_of, 0), whole=False).kept:
+        # The host checked it line by line; a file that is damaged all the same gives nothing.
+        try:
+            found = recover(path, dict.fromkeys(self.chunk_of, 0), whole=False).kept
+        except LedgerDamaged as error:
+            print(f"evaluate: {error.message}; it is not used", file=sys.stderr)
+            return
+        for answer in found:
             if answer.name not in self.ledger.answers:
                 self._add(answer)
 

@@ -7,7 +7,6 @@ when asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rdagent.inside.evaluate.model_files import ModelFiles
@@ -18,14 +17,6 @@ from rdagent.records.requests import EvaluateRequest, Variant
 
 #: How many requests are answered between two writes: what a kill can cost.
 _CHUNK_ON_CPU, _CHUNK_ON_GPU = 64, 512
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """Whether an adapter took hold of the model."""
-
-    #: The largest change of a log-probability on a short probe.
-    largest_change: float
 
 
 class EngineBroken(RuntimeError):

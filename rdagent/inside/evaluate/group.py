@@ -291,10 +291,19 @@ class _Evaluation:
             except RDAgentError:
                 continue
             if answered is not None:
+                answered = self._as_asked_here(name, answered)
                 self._answered[name] = answered
                 answered.write(self._work.folders[name])
                 return True
         return False
+
+    def _as_asked_here(self, name: str, answered: Answered) -> Answered:
+        """Return a record with this run's own paths: the model is the same, not its place."""
+        (variant,) = (one for one in self._served() if one.name == name)
+        own = {"pretrained": str(self._model.folder), "peft": variant.adapter}
+        own["lora_local_path"] = variant.adapter
+        args = {key: own.get(key) or value for key, value in answered.model_args.items()}
+        return replace(answered, model_args=args)
 
     def _mine(self) -> Sequence[Request]:
         """Return what this process is to answer: everything, or its shard's chunks."""
@@ -341,7 +350,7 @@ class _Evaluation:
         return InsideStatus("ok")
 
     def _score(self, variant: Variant) -> InsideStatus:
-        from rdagent.inside.evaluate import output, rates, replaying, trained_prompts
+        from rdagent.inside.evaluate import fewshot, output, rates, replaying, trained_prompts
 
         clock = Clock()
         answered, kept = self._answered[variant.name], self._kept[variant.name]
@@ -371,6 +380,7 @@ class _Evaluation:
             kept=kept,
             rates=found,
             overlap=overlap,
+            examples_from_scored=fewshot.from_scored_documents(self._selection.leaves()),
             drawn=any(is_sampled(one.kind, one.arguments) for one in self._planned.requests),
             merged=self._merged,
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdagent.inside.evaluate import generation
@@ -61,8 +62,14 @@ def run(
             fewshot_random_seed=request.seed,
         )
     seeds = dict.fromkeys(("random_seed", "numpy_seed", "torch_seed"), request.seed)
-    results["config"] |= {**seeds, "limit": request.limit}
+    results["config"] |= {**seeds, **documents_asked(request)}
     return results
+
+
+def documents_asked(request: EvaluateRequest) -> dict[str, Any]:
+    """Return which documents were asked: a reader must not take some for all."""
+    subset = Path(request.subset).stem if request.subset else None
+    return {"limit": request.limit, "sample": request.sample, "subset": subset}
 
 
 class _Loaded:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdagent.files import atomic
+from rdagent.inside.evaluate.harness import documents_asked
 from rdagent.inside.evaluate.jsonable import finite, plain
 from rdagent.records.plan import Plan
 from rdagent.records.requests import EvaluateRequest, Variant
+from rdagent.records.results import samples_name
 from rdagent.records.status import InsideStatus
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class Origin:
     rates: Mapping[str, Any]
     #: What of the documents was in the training rows; None where no record says.
     overlap: Mapping[str, Any] | None = None
+    #: Tasks whose examples are drawn from the documents that are scored.
+    examples_from_scored: tuple[str, ...] = ()
     #: Whether answers were drawn at random, each with a seed of its own.
     drawn: bool = False
     #: How the adapter was merged into its base, if it was.
@@ -66,11 +70,6 @@ def write(folder: Path, results: dict[str, Any], origin: Origin) -> list[str]:
     # The caller still asks which documents were scored.
     results["samples"] = samples
     return not_finite_notes(results.get("results", {}))
-
-
-def samples_name(task: str) -> str:
-    """Return the name of a task's samples file."""
-    return f"samples_{re.sub(r'[^A-Za-z0-9_.:+-]', '_', task)}.jsonl"
 
 
 def wanted_documents(original: int, limit: float | None) -> int:
@@ -168,6 +167,8 @@ def write_variant(
         "seed": origin.request.seed,
         "prompts": origin.prompts,
         "plan": origin.plan.digest,
+        **documents_asked(origin.request),
+        "examples_from_scored": list(origin.examples_from_scored),
         "level": level(origin),
         "answers": {
             "asked": len(kept.ledger.answers),

@@ -20,6 +20,7 @@ PROBE_TOKENS = 32
 
 def put_on(base: Any, folder: Path, device: str) -> Any:
     """Return the model with the adapter; raises AdapterInvalid when the two do not fit."""
+    model = None
     try:
         config = PeftConfig.from_pretrained(str(folder))
         config.inference_mode = True
@@ -28,13 +29,15 @@ def put_on(base: Any, folder: Path, device: str) -> Any:
         result = model.load_adapter(
             str(folder), model.active_adapter, is_trainable=False, torch_device=device
         )
+        _refuse_misfit(result.missing_keys, result.unexpected_keys)
     except Exception as error:
-        if failures.is_memory(error):
+        if model is not None:
+            taken_off(model)  # the base serves whoever comes next
+        if failures.is_memory(error) or isinstance(error, AdapterInvalid):
             raise
         raise AdapterInvalid(
             f"the adapter cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    _refuse_misfit(result.missing_keys, result.unexpected_keys)
     model.eval()
     return model
 

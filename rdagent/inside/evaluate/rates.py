@@ -53,7 +53,10 @@ def _of_filters(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         for name, found in by_filter.items()
         if name != "none"
     }
-    counts: dict[str, Any] = {"nothing_extracted": nothing} if nothing else {}
+    counts: dict[str, Any] = {}
+    if nothing:
+        documents = max(len(found) for found in by_filter.values())
+        counts = {"documents": documents, "nothing_extracted": nothing}
     strict = next((found for name, found in by_filter.items() if "strict" in name), None)
     flexible = next((found for name, found in by_filter.items() if "flexible" in name), None)
     if strict and flexible:

@@ -2,7 +2,7 @@
 
 Planning and scoring need prompts and their lengths before, or without, a loaded model.
 The two engines tell a template different things, so the renderer belongs to the engine;
-``asking`` sees that the loaded engine renders alike.
+``group`` sees that the loaded engine renders alike.
 """
 
 from __future__ import annotations

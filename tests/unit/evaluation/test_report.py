@@ -53,6 +53,7 @@ def test_failures_are_told_with_their_share_and_what_did_not_happen_is_not():
             "cut_at_length": 5,
             "empty": 0,
             "prompt_cut": 0,
+            "documents": 40,
             "nothing_extracted": {"strict": 10},
             "right_only_when_read_flexibly": 4,
         }
@@ -61,7 +62,7 @@ def test_failures_are_told_with_their_share_and_what_did_not_happen_is_not():
     assert lines == [
         "5 of 50 (10.0%) answers were cut at their longest length (raise --max-gen-toks)",
         "4 of 50 (8.0%) answers were right in content and wrong in form",
-        "filter strict found nothing in 10 of 50 (20.0%) answers",
+        "filter strict found nothing in 10 of 40 (25.0%) items",
     ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdagent.core.feedback import TaskScore
-from rdagent.evaluation.samples import is_visible, lines_of, samples_name, task_samples
+from rdagent.evaluation.samples import is_visible, lines_of, task_samples
 
 SCORE = TaskScore("exact_match", "strict", 0.5, 0.1, 40, True, True)
 SEED = 7
@@ -97,8 +97,10 @@ def test_a_lower_is_better_score_is_wrong_above_zero(tmp_path):
     assert task_samples(path, lower, 5, SEED).shown == ()
 
 
-def test_names_of_samples_are_those_of_the_program_inside():
-    from rdagent.inside.evaluate.output import samples_name as inside
-
-    for task in ("gsm8k", "a b/c", "mmlu:x+y", "数学"):
-        assert samples_name(task) == inside(task)
+def test_a_prompt_whose_examples_are_test_items_is_not_shown(tmp_path):
+    path = write(tmp_path, [row(n, 0.0) for n in range(10)])
+    found = task_samples(path, SCORE, 3, SEED, with_prompts=False)
+    text = "\n".join(lines_of("t", found, "exact_match,strict"))
+    assert found.shown
+    assert "prompt" not in text
+    assert "target" in text

@@ -13,10 +13,12 @@ from rdagent.records.plan import (
     Occurrence,
     Plan,
     Request,
+    asked_by,
     chunks_of,
     message_digest,
     plan_digest,
     read_requests,
+    require_sound,
 )
 
 TEXTS = st.text(st.characters(codec=None))
@@ -135,3 +137,29 @@ def test_messages_are_found_by_all_that_they_say():
         message_digest([{**one[0], "role": "system"}], add_generation_prompt=True),
     }
     assert len(names) == 3
+
+
+@pytest.mark.parametrize(
+    "row", [["z", 0, 0, 0], [-2, 0, 0, 0], [0, -1, 0, 0], [0, 9, 0, 0], [0, 0]]
+)
+def test_an_occurrence_that_cannot_be_is_refused(tmp_path, row):
+    Plan("d", (Occurrence(0, "t", 0, 0),), {}, {}, {}).write(
+        tmp_path, [Request("generate", "k", 0, ("p", {}), 0)]
+    )
+    document = json.loads((tmp_path / PLAN_FILE).read_text())
+    (tmp_path / PLAN_FILE).write_text(json.dumps({**document, "occurrences": [row]}))
+    with pytest.raises(ResultError):
+        Plan.read(tmp_path)
+
+
+def test_an_occurrence_of_a_request_that_is_not_there_is_refused():
+    plan = Plan("d", (Occurrence(1, "t", 0, 0),), {}, {}, {})
+    with pytest.raises(ResultError):
+        list(asked_by(plan, [Request("generate", "k", 0, ("p", {}), 0)]))
+
+
+def test_a_request_under_another_requests_key_is_refused():
+    own = request_key("generate", ("p", {}))
+    assert require_sound(Request("generate", own, 0, ("p", {}), 0)).key == own
+    with pytest.raises(ResultError):
+        require_sound(Request("generate", own, 0, ("another prompt", {}), 0))

@@ -13,11 +13,18 @@ from rdagent.evaluation.request import EvaluationRequest, NamedVariant
 from rdagent.evaluation.run import run
 from rdagent.jobs.backends.fake import Program
 from rdagent.records.events import read_events
+from rdagent.records.ledger import Answer, Output, dump
 from rdagent.records.status import InsideStatus, PartStatus
 from tests.unit.scenarios.conftest import evaluates, lm_eval_results
 from tests.weights import weights
 
 ANSWERED = '{"schema": "rdagent.answered/1"}'
+
+
+def ledger(*numbers):
+    """Return a ledger with one answer of each attempt."""
+    answers = [Answer(f"k{n}", 0, "generate", (Output(f"attempt {n}"),)) for n in numbers]
+    return dump(answers).decode()
 
 
 class Answering:
@@ -43,7 +50,7 @@ class Answering:
             found[name] = {path.name: path.read_text() for path in kept}
             folder = out / "variants" / name
             folder.mkdir(parents=True)
-            (folder / "ledger.jsonl").write_text(f"answers of attempt {len(self.requests)}\n")
+            (folder / "ledger.jsonl").write_text(ledger(len(self.requests)))
             (folder / "answered.json").write_text(ANSWERED)
             if end == "ok":
                 (folder / "results.json").write_text(json.dumps(lm_eval_results()))
@@ -70,7 +77,7 @@ def test_answers_and_whose_they_are_stand_in_the_runs_folder(backend):
     plays = Answering()
     done = run(request(), backend(plays.program()))
     folder = done.folder / "variants" / "base"
-    assert (folder / "ledger.jsonl").read_text() == "answers of attempt 1\n"
+    assert (folder / "ledger.jsonl").read_text() == ledger(1)
     identity = json.loads((folder / "identity.json").read_text())
     assert identity["of"]["engine"] == "hf"
     assert identity["identity"]
@@ -82,9 +89,41 @@ def test_another_request_to_the_same_model_finds_its_answers_and_says_whose(back
     first = run(request(limit=4), fake)
     second = run(request(limit=8), fake)
     assert second.run_id != first.run_id
-    assert plays.found[1]["base"]["reused.jsonl"] == "answers of attempt 1\n"
+    assert plays.found[1]["base"]["reused.jsonl"] == ledger(1)
     assert plays.found[1]["base"]["answered.json"] == ANSWERED
     assert [event["run"] for event in events(second, "answers_found")] == [first.run_id]
+
+
+def test_answers_of_several_runs_are_taken_the_newest_first(backend):
+    plays = Answering()
+    fake = backend(plays.program())
+    runs = [run(request(limit=limit), fake) for limit in (4, 5, 6)]
+    assert sorted(plays.found[2]["base"]["reused.jsonl"].splitlines()) == sorted(
+        ledger(1, 2).splitlines()
+    )
+    found = {event["run"] for event in events(runs[2], "answers_found")}
+    assert found == {runs[1].run_id, runs[0].run_id}
+
+
+def test_a_damaged_ledger_of_another_run_costs_its_own_answers_only(backend):
+    plays = Answering()
+    fake = backend(plays.program())
+    run(request(limit=4), fake)
+    newest = run(request(limit=5), fake)
+    path = newest.folder / "variants" / "base" / "ledger.jsonl"
+    path.write_text(path.read_text().replace("attempt 2", "attempt 9"))
+    assert run(request(limit=6), fake).status.reason == "ok"
+    assert plays.found[2]["base"]["reused.jsonl"] == ledger(1)
+
+
+def test_parts_that_processes_left_side_by_side_are_taken_as_well(backend):
+    plays = Answering()
+    fake = backend(plays.program())
+    folder = run(request(limit=4), fake).folder / "variants" / "base"
+    (folder / "ledger.jsonl").rename(folder / "ledger.0.jsonl")
+    (folder / "ledger.1.jsonl").write_text(ledger(7))
+    run(request(limit=5), fake)
+    assert plays.found[1]["base"]["reused.jsonl"] == ledger(1, 7)
 
 
 def test_fresh_takes_nothing_over(backend):
@@ -139,7 +178,7 @@ def test_an_unfinished_run_goes_on_with_its_own_answers(backend):
     assert first.status.reason == "incomplete"
     second = run(request(), fake)
     assert (second.run_id, second.status.reason) == (first.run_id, "ok")
-    assert plays.found[1]["base"]["ledger.jsonl"] == "answers of attempt 1\n"
+    assert plays.found[1]["base"]["ledger.jsonl"] == ledger(1)
     assert "reused.jsonl" not in plays.found[1]["base"]
 
 
@@ -156,12 +195,75 @@ def test_a_ledger_that_is_a_link_is_not_followed(backend, tmp_path):
     assert not (done.folder / "variants" / "base" / "ledger.jsonl").exists()
 
 
+def test_a_link_to_another_runs_variants_is_not_followed(backend):
+    other = run(request(limit=4), backend(Answering().program())).folder / "variants"
+
+    def act(words, out):
+        (out / "variants").symlink_to(other)
+        InsideStatus("command_failed", "").write(out)
+
+    done = run(request(limit=5), backend(Program(does=act, exit_code=1)), fresh=True)
+    assert not (done.folder / "variants" / "base" / "ledger.jsonl").exists()
+
+
+def changes(path, content):
+    """An evaluation during which somebody edits a file."""
+
+    def act(words, out):
+        Answering().act(words, out)
+        path.write_bytes(content)
+
+    return Program(does=act)
+
+
+def test_a_base_that_changes_while_it_answers_gives_no_result_and_no_answers(backend):
+    weight = Path(os.environ["FT_BASE_MODEL"]) / "model.safetensors"
+    done = run(request(), backend(changes(weight, weights("other"))))
+    assert done.status.reason == "results_invalid"
+    assert "changed while" in done.status.hint
+    assert not (done.folder / "variants").exists()
+
+
+def test_tasks_that_change_while_they_are_asked_give_no_result(backend, tmp_path):
+    tasks = tmp_path / "tasks"
+    shutil.copytree(paths.TASK_FOLDER, tasks)
+    program = changes(tasks / "demo_home.yaml", b"task: demo_home")
+    done = run(replace(request(), include=(tasks,)), backend(program))
+    assert done.status.reason == "results_invalid"
+
+
+def test_consent_to_a_shorter_context_is_another_request(backend):
+    fake = backend(Answering().program())
+    consenting = run(request(allow_shorter_context=True), fake)
+    assert run(request(), fake).run_id != consenting.run_id
+
+
+def test_a_smaller_batch_on_the_way_is_the_same_model_to_later_runs(backend):
+    plays = Answering("out_of_memory", "ok", "ok")
+    fake = backend(plays.program())
+    run(request(limit=4), fake)
+    run(request(limit=5), fake)
+    assert "reused.jsonl" in plays.found[2]["base"]
+
+
+def test_an_event_that_was_cut_off_does_not_end_the_run_for_good(backend):
+    plays = Answering("incomplete", "ok")
+    fake = backend(plays.program())
+    first = run(request(), fake)
+    with (first.folder / "events.jsonl").open("a") as log:
+        log.write('{"event": "cut o')
+    again = run(request(), fake)
+    assert (again.run_id, again.status.reason) == (first.run_id, "ok")
+    kinds = [event["event"] for event in read_events(first.folder)]
+    assert kinds[-1] == "ended"
+
+
 def test_out_of_memory_is_tried_again_smaller_and_keeps_what_was_answered(backend):
     plays = Answering("out_of_memory", "out_of_memory", "ok")
     done = run(request(), backend(plays.program()))
     assert done.status.reason == "ok"
     assert [asked["batch_size"] for asked in plays.requests] == ["auto", "8", "2"]
-    assert plays.found[1]["base"]["ledger.jsonl"] == "answers of attempt 1\n"
+    assert plays.found[1]["base"]["ledger.jsonl"] == ledger(1)
     assert [event["step"] for event in events(done, "out_of_memory_step")] == [1, 2]
     assert any("batch size 2" in note for note in done.notes)
 

@@ -8,7 +8,15 @@ import pytest
 
 from rdagent.inside.evaluate import answering
 from rdagent.inside.evaluate.engine import EngineBroken
-from rdagent.records.ledger import LEDGER_FILE, Answer, Ledger, LedgerWriter, Output, read_ledger
+from rdagent.records.ledger import (
+    LEDGER_FILE,
+    Answer,
+    Ledger,
+    LedgerWriter,
+    Output,
+    dump,
+    read_ledger,
+)
 from rdagent.records.plan import Request
 from rdagent.records.progress import ProgressLog
 
@@ -164,3 +172,36 @@ def test_shards_answer_every_chunk_once_and_become_one_ledger(tmp_path):
     whole = answering.take_up(tmp_path, None, requests)
     assert whole.ledger.missing(requests) == []
     assert len(read_ledger(tmp_path / LEDGER_FILE).answers) == len(requests)
+
+
+def test_what_parts_answered_is_counted_by_where_it_was_from_and_asked_again_is_not_contradicted(
+    tmp_path: Path,
+) -> None:
+    kept, folder = tmp_path / "kept", tmp_path / "own"
+    kept.mkdir()
+    folder.mkdir()
+    requests = plan(4 * CHUNK)
+    resumed, reused = requests[:CHUNK], requests[CHUNK : 2 * CHUNK]
+    half = requests[2 * CHUNK]
+    (kept / LEDGER_FILE).write_bytes(dump([*map(said, resumed), said(half, "before the kill")]))
+    (kept / answering.REUSED_FILE).write_bytes(dump(map(said, reused)))
+    for number in range(2):
+        shard = answering.Shard(number, 2)
+        mine = [one for one in requests if shard.holds(one.chunk)]
+        known = answering.take_up(folder, kept, requests, shard).ledger
+        answers = [said(one, "asked again") for one in known.missing(mine)]
+        with (folder / answering.ledger_name(shard)).open("ab") as sink:
+            sink.write(dump(answers))
+    found = answering.take_up(folder, kept, requests, whole_chunks=False)
+    assert (found.resumed, found.reused) == (CHUNK, CHUNK)
+    assert found.ledger.answers[half.name].outputs[0].text == "asked again"
+    assert not found.ledger.missing(requests)
+    assert [path.name for path in folder.iterdir()] == [LEDGER_FILE]
+
+
+def test_a_damaged_file_of_another_run_gives_nothing_and_ends_nothing(tmp_path: Path) -> None:
+    requests = plan(CHUNK)
+    content = dump(map(said, requests)).replace(b"to q1", b"to q9")
+    (tmp_path / answering.REUSED_FILE).write_bytes(content)
+    found = answering.take_up(tmp_path, tmp_path, requests)
+    assert (found.reused, found.ledger.answers) == (0, {})
