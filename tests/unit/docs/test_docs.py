@@ -86,3 +86,18 @@ def test_no_name_of_a_package_index_stands_in_the_project():
         and re.search(hosts, path.read_bytes().decode("utf-8", "ignore"))
     ]
     assert found == []
+
+
+PLACES = {
+    "s/": "tests/unit/scenarios/",
+    "i/": "tests/unit/inside/evaluate/",
+    "e/": "tests/environments/equality/",
+    "a/": "tests/unit/adapters/",
+}
+
+
+def test_every_trap_names_tests_that_are_there():
+    named = re.findall(r"`([siea]/)([\w.]+)::(test_\w+)`", (ROOT / "docs/traps.md").read_text())
+    assert len(named) >= 20
+    for place, file, test in named:
+        assert f"def {test}(" in (ROOT / PLACES[place] / file).read_text(), test

@@ -281,6 +281,16 @@ def test_another_failure_is_not_tried_smaller(backend):
     assert len(plays.requests) == 1
 
 
+def test_what_was_answered_before_a_tasks_own_code_failed_is_not_asked_again(backend):
+    plays = Answering("command_failed", "ok")
+    fake = backend(plays.program())
+    failed = run(request(), fake)
+    assert failed.status.reason == "command_failed"
+    done = run(request(), fake)
+    assert (done.status.reason, done.run_id == failed.run_id) == ("ok", False)
+    assert plays.found[1]["base"]["reused.jsonl"] == ledger(1)
+
+
 def test_a_shorter_context_starts_every_answer_anew(backend):
     plays = Answering("out_of_memory", "ok")
     asked = request(batch_size="1", max_model_len=2048, allow_shorter_context=True)
