@@ -62,7 +62,10 @@ def run(
             fewshot_random_seed=request.seed,
         )
     seeds = dict.fromkeys(("random_seed", "numpy_seed", "torch_seed"), request.seed)
-    results["config"] |= {**seeds, **documents_asked(request)}
+    # What lm_eval itself never writes stands there only where it says something.
+    asked = {name: value for name, value in documents_asked(request).items() if value != "first"}
+    results["config"] |= {**seeds, "limit": request.limit}
+    results["config"] |= {name: value for name, value in asked.items() if value is not None}
     return results
 
 
