@@ -19,12 +19,10 @@ from rdagent.evaluation.answers import IDENTITY_FILE, LEDGER_FILE
 from rdagent.evaluation.publish import VARIANT_FILE
 from rdagent.files import untrusted
 from rdagent.records.ledger import read_answers
+from rdagent.records.lengths import LONGEST, LONGEST_NAMES
 from rdagent.records.plan import Plan, Request, asked_by, read_requests
 
 SCHEMA = "rdagent.forecast/1"
-#: lm_eval's own number, for tasks that say nothing.
-_USUAL_ANSWER = 256
-_ANSWER_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 LEVEL, POWER = 0.05, 0.80
 #: Two models that are much alike disagree on about so many items.
 DISAGREEMENT = 0.2
@@ -153,8 +151,8 @@ def _longest_answer(request: Request) -> int:
     told = request.arguments[1] if len(request.arguments) > 1 else {}
     if not isinstance(told, dict):
         raise ResultError("a request's generation arguments are no object")
-    given = next((told[name] for name in _ANSWER_NAMES if told.get(name) is not None), None)
-    return int(given) if isinstance(given, int | float) else _USUAL_ANSWER
+    given = next((told[name] for name in LONGEST_NAMES if told.get(name) is not None), None)
+    return int(given) if isinstance(given, int | float) else LONGEST
 
 
 def measured_rates(root: Path, facts: Mapping[str, Any]) -> Rates | None:

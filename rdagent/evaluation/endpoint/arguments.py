@@ -15,18 +15,17 @@ from typing import Any, Literal
 
 from rdagent.errors import RefusedError
 from rdagent.records.keys import is_sampled, request_seed
+from rdagent.records.lengths import LONGEST, LONGEST_NAMES
 from rdagent.records.plan import Plan, Request, read_requests
 
 #: Servers take no more; the text is cut at the others when it is here.
 STOPS_AT_ONCE = 4
 #: How long an answer may be when neither its task nor the request says: lm_eval's own number.
-LONGEST = 256
-_LONGEST_NAMES = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 #: Numbers that the protocol calls alike.
 _SAME_NAMES = ("top_p", "presence_penalty", "frequency_penalty")
 #: Draws only: a greedy answer is the same whatever they say.
 _OF_DRAWS = ("top_p",)
-KNOWN = ("until", "do_sample", "temperature", *_LONGEST_NAMES, *_SAME_NAMES)
+KNOWN = ("until", "do_sample", "temperature", *LONGEST_NAMES, *_SAME_NAMES)
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted"
     r"|not allowed|does not accept|extra (?:field|input)",
@@ -161,7 +160,7 @@ def _checked(request: Request) -> Mapping[str, Any]:
                 f"the generation argument {name}={told[name]!r} has no name in the chat protocol",
                 hint=f"known: {', '.join(KNOWN)}",
             )
-    numbers = ("temperature", *_SAME_NAMES, *_LONGEST_NAMES)
+    numbers = ("temperature", *_SAME_NAMES, *LONGEST_NAMES)
     for name in numbers:
         value = told.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -178,7 +177,7 @@ def _stops(until: Any) -> tuple[str, ...]:
 
 
 def _longest(told: Mapping[str, Any]) -> int:
-    found = next((told[name] for name in _LONGEST_NAMES if told.get(name) is not None), LONGEST)
+    found = next((told[name] for name in LONGEST_NAMES if told.get(name) is not None), LONGEST)
     if found < 1:
         raise RefusedError(f"answers of {found} tokens are asked for", hint="--max-gen-toks 256")
     return int(found)

@@ -175,6 +175,9 @@ def write_variant(
             "reused": kept.reused,
             "resumed": kept.resumed,
             "duplicates": kept.ledger.duplicates,
+            # Of a chunk that a kill had cut off; they were asked again.
+            "dropped": kept.dropped,
+            "torn": kept.torn,
         },
         "rates": dict(origin.rates),
         "overlap": origin.overlap,

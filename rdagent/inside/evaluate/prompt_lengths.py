@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rdagent.errors import JobFailed
+from rdagent.records.lengths import LONGEST
 from rdagent.records.requests import Engine, EvaluateRequest, LongPrompts
 
 if TYPE_CHECKING:
     from rdagent.inside.evaluate.planning import Planned
 
-#: How long an answer may be when neither its task nor the request says: lm_eval's own number.
-MAX_GEN_TOKS = 256
 
 #: How much of prompt and answer together each engine reads, beyond the context's length, when
 #: it scores an answer that is given: one token needs no place, vLLM must make one up.
@@ -83,7 +82,7 @@ def count_prompts(planned: Planned, request: EvaluateRequest, context: int) -> P
             continue
         room = scored_room
         if one.kind == "generate":
-            told = normalize_gen_kwargs(one.arguments[1], MAX_GEN_TOKS)
+            told = normalize_gen_kwargs(one.arguments[1], LONGEST)
             room = context - int(told["max_gen_toks"])
             if room < 1:
                 raise _no_room(place.task, context - room, context)

@@ -343,6 +343,7 @@ def test_nobody_there_is_said_before_anything_is_asked(server):
 def test_a_server_is_there_whatever_it_lists(server, models):
     server.models = models
     client_of(server)[0].require_reachable()
+    assert len(server.paths) == 1
 
 
 def test_a_server_that_is_too_busy_to_list_its_models_is_there(server):
