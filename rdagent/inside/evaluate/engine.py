@@ -17,6 +17,8 @@ from rdagent.records.requests import EvaluateRequest, Variant
 
 #: How many requests are answered between two writes: what a kill can cost.
 _CHUNK_ON_CPU, _CHUNK_ON_GPU = 64, 512
+#: vLLM takes a new request as soon as one is answered: the end of a chunk leaves it idle.
+_CHUNK_OF_VLLM_ON_CPU = 256
 
 
 class EngineBroken(RuntimeError):
@@ -61,4 +63,6 @@ def open_engine(
 
 def chunk_size(request: EvaluateRequest) -> int:
     """Return how many requests a chunk holds."""
-    return _CHUNK_ON_GPU if request.num_gpus else _CHUNK_ON_CPU
+    if request.num_gpus:
+        return _CHUNK_ON_GPU
+    return _CHUNK_OF_VLLM_ON_CPU if request.engine == "vllm" else _CHUNK_ON_CPU

@@ -23,6 +23,7 @@ from rdagent.inside.evaluate import (
     generation,
     vllm_cpu_lora,
     vllm_options,
+    vllm_prefixes,
 )
 from rdagent.inside.evaluate.asking import Asker, Generated
 from rdagent.inside.evaluate.effect import effect_notes
@@ -60,6 +61,7 @@ class VLLMEngine:
         lm = VLLM(**self._model_args, **loras, batch_size=ALL_AT_ONCE)
         lm.modify_gen_kwargs = vllm_options.keep_greedy(lm.modify_gen_kwargs)
         lm.lora_request = None
+        vllm_prefixes.share(lm)
         self._lm = lm
         self._ids: dict[str, int] = {}
         self._broken: str | None = None
