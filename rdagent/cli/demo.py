@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 from rdagent.cli.eval import print_evaluation
 from rdagent.cli.terminal import Terminal
 from rdagent.cli.train import summary, train_with_progress
+from rdagent.comparison.compare import Options, compare
+from rdagent.comparison.formats import write_report
+from rdagent.comparison.looks import note_look
+from rdagent.comparison.operands import find_sources
+from rdagent.comparison.read import read_side
+from rdagent.comparison.text import render_text
 from rdagent.core.feedback import TaskScore
+from rdagent.core.settings import runs_root
 from rdagent.demo import mini_home, paths
 from rdagent.errors import JobFailed
 from rdagent.evaluation import run as evaluation_run
 from rdagent.evaluation.record import Evaluation
-from rdagent.evaluation.report import percent
 from rdagent.evaluation.request import ADAPTER_VARIANT, EvaluationRequest, NamedVariant
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.gpus import visible_gpus
@@ -23,6 +28,7 @@ from rdagent.records.requests import BASE_VARIANT
 from rdagent.scenarios.finetune.train.demo_workspace import demo_training, new_demo_workspace
 
 _DEADLINE_SECONDS = 900
+REPORT_FILE = "report.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +71,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         return evaluation.status.exit_code
     base, tuned = _score(evaluation, BASE_VARIANT), _score(evaluation, ADAPTER_VARIANT)
     terminal.say()
-    terminal.say(sentence(base, tuned))
+    _compare(evaluation, terminal)
+    terminal.say()
     terminal.say(
         f"demo: base={base.value:.4f} tuned={tuned.value:.4f} n={tuned.n} env={backend.name}"
     )
@@ -84,13 +91,13 @@ def _score(evaluation: Evaluation, variant: str) -> TaskScore:
     return found.scores[mini_home.TASK]
 
 
-def sentence(base: TaskScore, tuned: TaskScore) -> str:
-    """Say both scores, the difference and the standard errors."""
-    difference = tuned.value - base.value
-    error = math.hypot(base.stderr or 0.0, tuned.stderr or 0.0)
-    return (
-        f"The tuned model answers {percent(tuned.value)} % of {tuned.n} requests "
-        f"(standard error {percent(tuned.stderr or 0.0)}), the base model {percent(base.value)} % "
-        f"({percent(base.stderr or 0.0)}): {'+' if difference >= 0 else ''}{percent(difference)} "
-        f"points (standard error {percent(error)}, taking the two runs as independent)."
-    )
+def _compare(evaluation: Evaluation, terminal: Terminal) -> None:
+    """Print the comparison, and write the page beside the run's record."""
+    sides = [read_side(source) for source in find_sources([str(evaluation.folder)], runs_root())]
+    base, candidates = sides[0], sides[1:]
+    looks = note_look(runs_root(), base, candidates, [mini_home.TASK])
+    report = compare(base, candidates, Options(command="rdagent demo"), looks)
+    terminal.say(render_text(report).rstrip("\n"))
+    page = evaluation.folder / REPORT_FILE
+    write_report(report, "html", page)
+    terminal.say(f"report       {page}")

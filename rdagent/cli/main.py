@@ -21,6 +21,7 @@ VERBS = {
     "train": "fine-tune the model that a folder's train.yaml describes",
     "check-adapter": "say whether a LoRA folder can be evaluated, and how it is served",
     "eval": "evaluate an adapter, its base model, or both",
+    "compare": "say whether a tuned model is better than its base, and how sure that is",
     "models": "models: what is here, whether it is whole, download one",
     "benchmarks": "the data that tasks are scored on: list, add files, fetch",
     "tasks": "list and search the tasks that can be evaluated by name",
@@ -31,8 +32,9 @@ INTERRUPTED = 130
 REPORT = "This is a mistake of ours. Please report it with the lines above."
 
 EPILOG = """\
-exit codes: 0 done; 2 usage; 5 infrastructure (engine, image, disk); 6 failed or
-incomplete; 10 our own mistake; 124 timeout; 130 interrupted."""
+exit codes: 0 done; 1 a condition of --fail-on held; 2 usage; 3 inconclusive, where
+--fail-on asks for it; 4 not comparable; 5 infrastructure (engine, image, disk); 6 failed
+or incomplete; 10 our own mistake; 124 timeout; 130 interrupted."""
 
 
 class Verb(Protocol):

@@ -145,6 +145,10 @@ class FinetuneSettings(Settings):
         le=20,
         description="Wrongly answered test items that feedback shows, of a visible half only.",
     )
+    require_no_regression: bool = Field(
+        default=False,
+        description="Accept an adapter only when no task is shown to be worse than its base's.",
+    )
     benchmark_seed: int = Field(default=1234, description="Seed of everything that is drawn.")
     benchmark_gen_kwargs: str | None = Field(
         default=None, description="Generation settings put over the tasks' own, as key=value,..."

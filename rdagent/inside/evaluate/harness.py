@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdagent.inside.evaluate import generation
+from rdagent.inside.evaluate import generation, templates
 from rdagent.records.requests import EvaluateRequest
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def run(
     from lm_eval import evaluator
 
     told = told or Told()
+    templates.compile_once()
     with _environment_said_once():
         results: dict[str, Any] = evaluator.simple_evaluate(
             model=lm,

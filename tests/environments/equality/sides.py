@@ -7,6 +7,7 @@ same files; what may differ is named here and nowhere else.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ HERE = Path(__file__).parent
 TASKS = HERE / "tasks"
 MODEL = HERE.parents[2] / "rdagent" / "demo" / "tiny-home-1M"
 SEED, LENGTH = 1234, 256
+#: On a machine with a GPU: RDAGENT_TEST_DEVICE=cuda.
+DEVICE = os.environ.get("RDAGENT_TEST_DEVICE", "cpu")
 #: lm_eval draws 100,000 times for the error of a perplexity or an f1; so many are enough here.
 BOOTSTRAPS = 100
 
@@ -113,7 +116,7 @@ def loaded(adapter: Path | None = None, **options: Any) -> HFLM:
     """Return lm_eval's own model, an adapter on it as peft loads it."""
     lm = HFLM(
         pretrained=str(MODEL),
-        device="cpu",
+        device=DEVICE,
         dtype="float32",
         max_length=LENGTH,
         **{"batch_size": 1, **options},
@@ -134,6 +137,8 @@ def request_of(asked: Asked, out: Path, variants: Iterable[Variant]) -> Evaluate
         engine="hf",
         include=(str(TASKS),),
         batch_size="1",
+        num_gpus=int(DEVICE != "cpu"),
+        dtype="float32",
         seed=SEED,
         max_model_len=LENGTH,
         chat_template=asked.chat,

@@ -34,6 +34,7 @@ from rdagent.jobs.local_environment import LocalEnv
 from rdagent.jobs.spec import Accelerator
 from rdagent.models.resolve import resolve_model
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
+from rdagent.scenarios.finetune.train.against_base import compare_with_base, with_verdict
 
 ADAPTER_FOLDER = "output"
 RESULTS_FOLDER = "benchmark_results"
@@ -93,13 +94,7 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
         except RDAgentError as error:
             feedback = feedback_of_error(error)
         else:
-            settings = finetune_settings()
-            feedback = feedback_of(
-                evaluation,
-                ADAPTER_VARIANT,
-                samples=settings.feedback_samples,
-                seed=settings.benchmark_seed,
-            )
+            feedback = _feedback(evaluation)
             if feedback.scores:
                 scores = {task: score.value for task, score in feedback.scores.items()}
                 implementation.running_info.result = scores
@@ -129,6 +124,22 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
             backend.ensure("lm-eval", accelerator, progress=lambda line: None)
             self._backend = backend
         return self._backend
+
+
+def _feedback(evaluation: Evaluation) -> CoSTEERSingleFeedback:
+    """Return what the evaluation says, and how the adapter stands beside its base."""
+    settings = finetune_settings()
+    feedback = feedback_of(
+        evaluation,
+        ADAPTER_VARIANT,
+        samples=settings.feedback_samples,
+        seed=settings.benchmark_seed,
+    )
+    variant = evaluation.variant(ADAPTER_VARIANT)
+    if variant is None or not feedback.scores:
+        return feedback
+    report = compare_with_base(variant, settings.benchmark_seed)
+    return with_verdict(feedback, report, required=settings.require_no_regression)
 
 
 def _withdraw(workspace: Path) -> None:
