@@ -25,6 +25,7 @@ VERBS = {
     "models": "models: what is here, whether it is whole, download one",
     "benchmarks": "the data that tasks are scored on: list, add files, fetch",
     "tasks": "list and search the tasks that can be evaluated by name",
+    "homebench": "the HomeBench suite: score answers to requests to a smart home",
     "runs": "list runs, show one, read its log, end one, clean up",
     "demo": "fine-tune and evaluate a tiny model, from nothing to a table",
 }

@@ -133,7 +133,7 @@ def _block(row: TaskComparison) -> Iterator[str]:
 
 def _arrow(delta: float) -> str:
     if delta == 0:
-        return "➖"
+        return "▪"
     return "📈" if delta > 0 else "📉"
 
 

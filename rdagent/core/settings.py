@@ -203,6 +203,9 @@ class PathSettings(Settings):
     hf_token_path: Path | None = Field(
         default=None, description="File with the token; empty: token in HF_HOME."
     )
+    homebench_data: Path | None = Field(
+        default=None, description="HomeBench's data; empty: dataset/ where a command is run."
+    )
     hf_datasets_cache: Path | None = Field(
         default=None, description="Benchmark data; empty: benchmarks/ under FT_FILE_PATH."
     )

@@ -87,8 +87,8 @@ def lines_of(report: Report, one: CandidateReport) -> Iterator[str]:
             yield f"  {finding.level} {where}{finding.field} {finding.says}".rstrip()
     if report.looks.candidates:
         yield (
-            f"  candidate {report.looks.candidates + 1} of this base on these tasks here: the best of"
-            " many looks better than it is"
+            f"  candidate {report.looks.candidates + 1} of this base on these tasks here:"
+            " the best of many looks better than it is"
         )
 
 

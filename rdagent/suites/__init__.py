@@ -1,0 +1,1 @@
+"""Benchmarks of our own: tasks, data and scoring, each suite in one shape."""

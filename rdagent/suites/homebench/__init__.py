@@ -1,0 +1,1 @@
+"""HomeBench: requests to a smart home, valid and not, answered as calls of its methods."""

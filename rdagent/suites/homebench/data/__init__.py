@@ -1,0 +1,1 @@
+"""HomeBench's data: reading and auditing the released format, fetching it, making more of it."""

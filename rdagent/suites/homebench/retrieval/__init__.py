@@ -1,0 +1,1 @@
+"""Which rooms of a home a request needs: retrievers behind one interface, and how good they are."""
