@@ -44,7 +44,7 @@ _GRAVITY: tuple[OverallVerdict, ...] = (
 class Options:
     """What a caller may choose."""
 
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     #: Task → ``metric,filter`` in place of the one the task is known by.
     metrics: Mapping[str, str] = field(default_factory=dict)
     #: Task → the field of its documents that tells which belong together.

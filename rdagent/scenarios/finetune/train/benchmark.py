@@ -35,6 +35,7 @@ from rdagent.jobs.spec import Accelerator
 from rdagent.models.resolve import resolve_model
 from rdagent.scenarios.finetune.scen.scenario import LLMFinetuneScen
 from rdagent.scenarios.finetune.train.against_base import compare_with_base, with_verdict
+from rdagent.suites.listed import register_all
 
 ADAPTER_FOLDER = "output"
 RESULTS_FOLDER = "benchmark_results"
@@ -102,6 +103,7 @@ class FTBenchmarkEvaluator(CoSTEEREvaluator):
         return feedback
 
     def _run(self, workspace: Path) -> Evaluation:
+        register_all()
         folder = workspace / ADAPTER_FOLDER
         adapter = NamedVariant(ADAPTER_VARIANT, folder)
         settings = finetune_settings()
