@@ -184,9 +184,10 @@ def _measure(
         interval=Interval(grouped.interval.low, grouped.interval.high),
         test=grouped.test,
         p=grouped.p,
+        # Degrees of freedom follow the clusters, not the items.
         mde=detectable.achieved_graded(
-            grouped.se * math.sqrt(len(differences)),
-            len(differences),
+            grouped.se * math.sqrt(grouped.clusters),
+            grouped.clusters,
             settings.alpha,
             settings.power,
         ),

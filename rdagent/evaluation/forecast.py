@@ -6,12 +6,10 @@ run of the same model on the same engine; nothing is guessed where none is there
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 from rdagent.errors import ResultError
@@ -21,11 +19,10 @@ from rdagent.files import untrusted
 from rdagent.records.ledger import read_answers
 from rdagent.records.lengths import LONGEST, LONGEST_NAMES
 from rdagent.records.plan import Plan, Request, asked_by, read_requests
+from rdagent.statistics import detectable
 
 SCHEMA = "rdagent.forecast/1"
-LEVEL, POWER = 0.05, 0.80
-#: Two models that are much alike disagree on about so many items.
-DISAGREEMENT = 0.2
+LEVEL, POWER, DISAGREEMENT = detectable.LEVEL, detectable.POWER, detectable.DISAGREEMENT
 #: Facts of an identity that decide how fast answers come.
 _SAME_SPEED = ("model", "engine", "accelerator", "gpus", "script")
 
@@ -100,21 +97,6 @@ class Forecast:
         }
 
 
-def detectable_difference(n: int, disagreement: float = DISAGREEMENT) -> float:
-    """Return the smallest difference of two shares that ``n`` paired items would show."""
-    return min(disagreement, _quantiles() * math.sqrt(disagreement / n)) if n else 1.0
-
-
-def detectable_unpaired(n: int) -> float:
-    """Return the same for two independent runs, at the worst share, a half."""
-    return min(1.0, _quantiles() * math.sqrt(0.5 / n)) if n else 1.0
-
-
-def _quantiles() -> float:
-    normal = NormalDist()
-    return normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)
-
-
 def forecast(folder: Path, variants: int, rates: Rates | None) -> Forecast:
     """Read a plan and say what it would take; raises ResultError when it is damaged."""
     plan, requests = Plan.read(folder), list(read_requests(folder))
@@ -140,8 +122,8 @@ def _task(documents: int, asked: list[Request]) -> TaskForecast:
         requests=len(asked),
         prompt_tokens=sum(known) if len(known) == len(tokens) else None,
         most_new_tokens=sum(map(_longest_answer, asked)),
-        detectable=detectable_difference(documents),
-        detectable_unpaired=detectable_unpaired(documents),
+        detectable=detectable.planned(documents),
+        detectable_unpaired=detectable.unpaired(documents),
     )
 
 

@@ -2,17 +2,10 @@
 
 import json
 
-import pytest
-
-from rdagent.evaluation.forecast import (
-    Rates,
-    detectable_difference,
-    detectable_unpaired,
-    forecast,
-    measured_rates,
-)
+from rdagent.evaluation.forecast import Rates, forecast, measured_rates
 from rdagent.records.ledger import Answer, Output, dump
 from rdagent.records.plan import Occurrence, Plan, Request
+from rdagent.statistics import detectable
 
 
 def plan(folder, *, selected=None):
@@ -54,16 +47,13 @@ def test_time_is_one_start_and_every_variants_answers(tmp_path):
     assert forecast(plan(tmp_path), 3, rates).seconds == 20.0 + 3 * (2 * 1.0 + 2 * 0.5)
 
 
-def test_the_detectable_difference_is_that_of_the_textbook():
-    # (1.96 + 0.8416) * sqrt(0.2 / 500) and (1.96 + 0.8416) * sqrt(0.5 / 500)
-    assert detectable_difference(500, 0.2) == pytest.approx(0.05603, abs=1e-4)
-    assert detectable_unpaired(500) == pytest.approx(0.08859, abs=1e-4)
-
-
-def test_a_difference_is_never_larger_than_what_models_disagree_on():
-    assert detectable_difference(1, 0.2) == 0.2
-    assert detectable_unpaired(1) == 1.0
-    assert detectable_difference(0) == 1.0
+def test_what_a_task_can_tell_apart_goes_by_its_documents_not_by_its_requests(tmp_path):
+    asked = [Request("loglikelihood", f"k{i}", 0, ("question", " a"), i, 3) for i in range(40)]
+    places = tuple(Occurrence(i, "c", i // 2, i % 2) for i in range(40))
+    Plan("d", places, {}, {}, {}, None).write(tmp_path, asked)
+    found = forecast(tmp_path, 2, None).tasks["c"]
+    assert found.detectable == detectable.planned(20) < detectable.planned(19)
+    assert found.detectable_unpaired == detectable.unpaired(20) < detectable.unpaired(19)
 
 
 FACTS = {"model": "m", "engine": "hf", "accelerator": "cpu", "gpus": 0, "adapter": "x"}
