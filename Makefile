@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format engine engine-stop base wheels images docs clean
+.PHONY: help setup demo test check format engine engine-stop browser base wheels images docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ engine: ## install and start Docker Engine where none answers
 
 engine-stop: ## end the engine that `make engine` started
 	bash scripts/engine.sh stop
+
+browser: ## install Debian's chromium where no browser is found, for the tests of HTML pages
+	bash scripts/browser.sh install
 
 base: setup ## make the base image
 	$(BIN)/rdagent build --base-only

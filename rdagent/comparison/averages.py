@@ -60,6 +60,7 @@ def stratum(name: str, rows: Sequence[TaskComparison], alpha: float = 0.05) -> S
         candidate=_weighted([row.candidate for row in rows], weights),
         delta=_weighted([row.delta for row in rows], weights),
         interval=interval,
+        ratio=rows[0].ratio,
     )
 
 

@@ -127,4 +127,5 @@ def _stratum(
         candidate=sum(candidate) / n,
         delta=sum(differences) / n,
         interval=Interval(found.low, found.high),
+        ratio=row.ratio,
     )

@@ -115,7 +115,7 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _table(rows: Sequence[TaskComparison]) -> Iterator[str]:
     yield (
-        "| task | metric | n | base | candidate | difference | 95 % interval | flips |"
+        "| task | metric | n | base | candidate | difference | 95% interval | flips |"
         " p | Holm | BH | detectable | verdict |"
     )
     yield "| --- | --- " + "| ---: " * 10 + "| --- |"
@@ -164,7 +164,7 @@ def _average(average: Average) -> str:
     text = (
         ""
         if interval is None
-        else f", 95 % interval {100 * interval.low:+.2f} to {100 * interval.high:+.2f}"
+        else f", 95% interval {100 * interval.low:+.2f} to {100 * interval.high:+.2f}"
     )
     return f"- {title}: {100 * average.delta:+.2f} points{text}"
 

@@ -168,6 +168,8 @@ class Stratum:
     candidate: float
     delta: float
     interval: Interval | None
+    #: Whether values are shares of one.
+    ratio: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,18 +224,18 @@ def _average(average: Average) -> str:
     return f"{title}: {100 * average.delta:+.2f}%{_interval(average.interval)} ({over})"
 
 
-def _interval(interval: Interval | None) -> str:
+def _interval(interval: Interval | None, scale: int = 100) -> str:
     if interval is None:
         return ""
-    return f", 95% interval {100 * interval.low:+.2f} to {100 * interval.high:+.2f}"
+    return f", 95% interval {scale * interval.low:+.2f} to {scale * interval.high:+.2f}"
 
 
 def _details(candidate: CandidateReport) -> Iterator[str]:
     for group in candidate.groups:
-        yield (
-            f"   {group.name} ({group.n} items): {100 * group.base:.2f}% to"
-            f" {100 * group.candidate:.2f}%, {100 * group.delta:+.2f}%{_interval(group.interval)}"
-        )
+        scale, sign = (100, "%") if group.ratio else (1, "")
+        values = f"{scale * group.base:.2f}{sign} to {scale * group.candidate:.2f}{sign}"
+        delta = f"{scale * group.delta:+.2f}{sign}{_interval(group.interval, scale)}"
+        yield f"   {group.name} ({group.n} items): {values}, {delta}"
     reversed_ = [one for one in candidate.breakdowns if one.simpson]
     for one in reversed_:
         yield f"! {one.of} by {one.by}: the whole goes one way and all its parts the other"

@@ -77,8 +77,8 @@ def _verdict(row: TaskComparison, settings: Settings, family: int) -> _Verdict:
 
 def _moved(row: TaskComparison) -> str:
     if not row.ratio:
-        return f"{row.delta:+.4g}, 95 % interval {interval_text(row)}"
-    return f"{points(row.delta, signed=True)} points, 95 % interval {interval_text(row)}"
+        return f"{row.delta:+.4g}, 95% interval {interval_text(row)}"
+    return f"{points(row.delta, signed=True)} points, 95% interval {interval_text(row)}"
 
 
 def _p(row: TaskComparison, family: int) -> str:

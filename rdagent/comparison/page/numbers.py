@@ -60,5 +60,5 @@ def p_value(p: float | None) -> Cell:
 
 
 def are_shares(strata: Sequence[Stratum]) -> bool:
-    """Tell whether parts can be written in percent: none lies outside 0 and 1."""
-    return all(0 <= part.base <= 1 and 0 <= part.candidate <= 1 for part in strata)
+    """Tell whether parts can be written in percent."""
+    return all(part.ratio for part in strata)
