@@ -76,12 +76,22 @@ def select(asking: Asking) -> Asked:
     kept = _limited(records, asking)
     shots: tuple[Shot, ...] = ()
     if needs_train:
-        train = data.splits.get("train", ())
         shots = draw_shots(
-            train, data.homes, count=asking.shots, seed=asking.seed, excluded=records
+            _sound(data.splits.get("train", ()), data.homes, others=records),
+            data.homes,
+            count=asking.shots,
+            seed=asking.seed,
+            excluded=records,
         )
     ordered = tuple(sorted(kept, key=lambda record: record.home_id))
     return Asked(ordered, data.homes, shots)
+
+
+def _sound(
+    train: Sequence[Record], homes: Mapping[int, Home], others: Sequence[Record]
+) -> tuple[Record, ...]:
+    """Return the training records whose gold can be learned from, and that give nothing away."""
+    return usable(train, audit(train, homes, split="train", others=others))
 
 
 def _released(asking: Asking) -> bool:

@@ -130,18 +130,24 @@ def _released(home: Home, rooms: Sequence[Room]) -> Iterator[str]:
     """A block of status, a block of methods."""
     yield "<home_state>"
     for room in rooms:
-        if not room.is_device:
-            yield f"{room.name}:"
+        yield f"{room.name}:"
         for device in room.devices:
-            yield f"  {device.name}"
-            yield f"    state: {device.state}"
-            for attribute in device.attributes:
-                yield f"    {attribute.name}: {_value(attribute)}{_bounds(attribute)}"
+            if not room.is_device:
+                yield f"  {device.name}"
+            # What stands in no room is shown as a room would be, not under the one before it.
+            indent = "  " if room.is_device else "    "
+            yield from (f"{indent}{line}" for line in _status(device))
     yield "</home_state>"
     yield "<device_method>"
     names = {room.name for room in rooms}
     yield "".join(f"{_call(method)};" for method in home.methods if method.room in names)
     yield "</device_method>"
+
+
+def _status(device: Device) -> Iterator[str]:
+    yield f"state: {device.state}"
+    for attribute in device.attributes:
+        yield f"{attribute.name}: {_value(attribute)}{_bounds(attribute)}"
 
 
 def _bounds(attribute: Attribute) -> str:

@@ -15,6 +15,7 @@ _TABLES: Mapping[str, Mapping[str, Spoken]] = {
     "room": {**DEVICES, **ROOMS},
     "device": DEVICES,
 }
+_NEVER = r"(?!)"
 _GAP = re.compile(r"[ -]+")
 
 
@@ -42,7 +43,11 @@ def _pattern(
     """Return what matches any word for any of the names, and what each word means."""
     meant = {word: name for name in names for word in _words(_TABLES[what], name)}
     longest_first = sorted(meant, key=lambda word: (-len(word), word))
-    return re.compile("|".join(map(_as_pattern, longest_first)) or r"(?!)"), meant
+    english = "|".join(_as_pattern(word) for word in longest_first if word.isascii())
+    chinese = "|".join(re.escape(word) for word in longest_first if not word.isascii())
+    # English words stand alone, with an "s" or not; Chinese ones stand anywhere.
+    alone = rf"(?<![a-z0-9])(?:{english or _NEVER})(?=(?:'?s)?(?![a-z0-9]))"
+    return re.compile(f"{alone}|{chinese or _NEVER}"), meant
 
 
 def _words(table: Mapping[str, Spoken], name: str) -> Iterable[str]:
@@ -51,8 +56,4 @@ def _words(table: Mapping[str, Spoken], name: str) -> Iterable[str]:
 
 
 def _as_pattern(word: str) -> str:
-    """English words stand alone, with an "s" or not; Chinese ones stand anywhere."""
-    if not word.isascii():
-        return re.escape(word)
-    letters = "[ -]+".join(map(re.escape, word.split(" ")))
-    return rf"(?<![a-z0-9]){letters}(?=(?:'?s)?(?![a-z0-9]))"
+    return "[ -]+".join(map(re.escape, word.split(" ")))

@@ -83,7 +83,9 @@ def asked(id_, text, output, type_="normal", home_id=7):
 
 RECORDS = [
     asked("home7_one_0", "Dim the kitchen light to 20.", "''' kitchen.light.set_brightness(20)'''"),
-    asked("home7_one_1", "Turn on the heating in the kitchen.", "'''error_input'''", "unexist_device"),
+    asked(
+        "home7_one_1", "Turn on the heating in the kitchen.", "'''error_input'''", "unexist_device"
+    ),
     asked(
         "home7_multi_0",
         "Open the dining room curtain and turn off the kitchen light.",

@@ -16,7 +16,9 @@ from tests.unit.suites.homebench.made_up import RECORDS, asked, write_folder, wr
 
 
 def part(number):
-    return asked(f"home7_one_{number}", f"Turn on light {number}.", "'''error_input'''", "unexist_device")
+    return asked(
+        f"home7_one_{number}", f"Turn on light {number}.", "'''error_input'''", "unexist_device"
+    )
 
 
 def test_parts_are_read_by_their_numbers(tmp_path):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from rdagent.demo import homes as demo
 from rdagent.errors import UsageError
 from rdagent.suites.homebench.data.audit import KINDS, audit_data
-from rdagent.suites.homebench.data.catalogue import PLAIN, VOCABULARIES
+from rdagent.suites.homebench.data.catalogue import PLAIN, ROBOT, VOCABULARIES
 from rdagent.suites.homebench.data.files import read_data
 from rdagent.suites.homebench.data.generate import FIRST_HOME, Plan, generate, write
 from rdagent.suites.homebench.data.records import count_categories
+from rdagent.suites.homebench.data.wishes import Wishes
 
 PLANS = st.builds(
     Plan,
@@ -72,10 +73,14 @@ def test_categories_are_balanced(plan):
 def test_the_audit_finds_no_fault_in_what_was_written(tmp_path, vocabulary):
     plan = Plan(homes=20, records=400, language="both", vocabulary=vocabulary)
     generated = generate(plan)
-    assert write(generated, tmp_path) == tuple(
-        ["home_status_method.jsonl", "train_data_part1.jsonl", "valid_data.jsonl"]
-        + ["test_data.jsonl", "generated.json"]
-    )
+    names = write(generated, tmp_path)
+    assert sorted(names) == [
+        "generated.json",
+        "home_status_method.jsonl",
+        "test_data.jsonl",
+        "train_data_part1.jsonl",
+        "valid_data.jsonl",
+    ]
     data = read_data(tmp_path)
     assert data.splits == generated.splits
     assert [audit.faults for audit in audit_data(data)] == [dict.fromkeys(KINDS, ())] * 3
@@ -132,7 +137,9 @@ def test_records_have_the_five_released_fields_and_homes_the_three(tmp_path):
 
 def change_in(text):
     found = re.search(
-        r"(?:(increase|raise|调高|提高)|decrease|lower|调低|降低)\D*?(?:by )?(\d+)", text, re.IGNORECASE
+        r"(?:(increase|raise|调高|提高)|decrease|lower|调低|降低)\D*?(?:by )?(\d+)",
+        text,
+        re.IGNORECASE,
     )
     return int(found[2]) * (1 if found[1] else -1) if found else None
 
@@ -222,7 +229,23 @@ def test_a_plan_that_cannot_be_carried_out_is_refused_before_anything(changes):
         generate(replace(Plan(homes=10, records=50), **changes))
 
 
-def test_homes_that_are_too_small_for_so_many_requests_are_told():
-    plan = Plan(homes=2, records=4000, rooms=(1, 1), devices=(1, 1), split={"test": 1.0})
-    with pytest.raises(UsageError, match="different homes of this size have enough to ask for"):
-        generate(plan)
+@pytest.mark.parametrize("changes", [{"operations": (10, 10)}, {"records": 9000}])
+def test_homes_that_are_too_small_for_what_is_asked_are_told(changes):
+    small = Plan(homes=1, records=10, rooms=(1, 1), devices=(1, 1), split={"test": 1.0})
+    with pytest.raises(UsageError, match="only 0 different homes of this size have enough"):
+        generate(replace(small, vocabulary="plain", relative=0.0, **changes))
+
+
+def test_the_robot_stands_beside_the_rooms_and_nothing_else_is_asked_of_it():
+    vocabulary = VOCABULARIES["released"]
+    for made in generate(Plan(homes=20, records=100)).homes:
+        for slots in Wishes.of(made.home, vocabulary, relative=0).slots.values():
+            assert all((slot.room == ROBOT) == (slot.kind.name == ROBOT) for slot in slots)
+
+
+def test_refusals_stand_anywhere_in_a_mix():
+    records = [record for record, _ in everything(generate(Plan(homes=10, records=300)))]
+    mixes = [record.gold for record in records if record.category == "MM"]
+    for place in (0, -1):
+        refused = [gold[place] == "error_input" for gold in mixes]
+        assert len(mixes) * 0.2 < sum(refused) < len(mixes) * 0.8

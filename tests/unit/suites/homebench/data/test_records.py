@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdagent.errors import ResultError
+from rdagent.suites.homebench.data import lines
 from rdagent.suites.homebench.data.records import (
     count_categories,
     read_operation,
@@ -59,7 +60,9 @@ def test_what_is_no_call_is_no_operation(tmp_path):
     assert [len(record.operations) for record in records(tmp_path)] == [1, 0, 2, 0, 2]
 
 
-OPERATIONS = st.sampled_from(["error_input", "a.b.c()", "kitchen.light.set_color(1,2,3)", "r.go(x)"])
+OPERATIONS = st.sampled_from(
+    ["error_input", "a.b.c()", "kitchen.light.set_color(1,2,3)", "r.go(x)"]
+)
 
 
 @given(st.lists(OPERATIONS, min_size=1))
@@ -151,3 +154,9 @@ def test_a_message_never_carries_a_terminals_escapes(tmp_path):
         records(tmp_path, [bad])
     assert "\x1b" not in str(caught.value)
     assert "\u202e" not in str(caught.value)
+
+
+def test_a_line_that_is_too_long_is_not_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "LINE_LIMIT", 150)
+    with pytest.raises(ResultError, match=r"line 2 of some\.jsonl: the line is over 150 bytes"):
+        records(tmp_path, [asked("a", "Go.", "'''error_input'''"), {"id": "b" * 200}])
