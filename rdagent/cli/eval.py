@@ -25,12 +25,14 @@ from rdagent.evaluation.request import (
     NamedVariant,
     request_from_settings,
 )
+from rdagent.evaluation.stopping import stopping_lines
 from rdagent.evaluation.subsets import read_subset
 from rdagent.jobs.backends.base import Backend
 from rdagent.jobs.backends.choose import choose_backend
 from rdagent.jobs.spec import Accelerator
 from rdagent.records.limits import Limit, read_limit
 from rdagent.records.requests import DTYPES, LONG_PROMPTS, SAMPLES
+from rdagent.suites.listed import register_all
 
 #: Arguments whose field in the request has the same name.
 _SAME_NAMES = (
@@ -69,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--timeout", type=float, metavar="SECONDS")
     run.add_argument("--name", default="", metavar="TEXT", help="a name to find the run by")
     run.add_argument("--out", type=Path, metavar="DIR", help="copy results and samples there")
+    run.add_argument(
+        "--stop-when-decided",
+        action="store_true",
+        help="base and adapters answer in turns; a task ends when a test has decided on it",
+    )
     run.add_argument("--fresh", action="store_true", help="run again even if it was run before")
     run.add_argument("--dry-run", action="store_true", help="show the job and start nothing")
     run.add_argument(
@@ -194,6 +201,7 @@ def _switch(text: str) -> bool:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Evaluate, print a table, return the run's exit code."""
+    register_all()
     request = _request(arguments)
     if arguments.endpoint and request.engine != "endpoint":
         raise UsageError("--endpoint is for --engine endpoint", hint="Give both, or neither.")
@@ -254,6 +262,8 @@ def _plan_only(
         terminal.json(found.to_json())
     else:
         print_forecast(found, terminal)
+        if request.stop_when_decided:
+            terminal.say("at most: a task on which a test has decided ends before that")
     return 0
 
 
@@ -313,6 +323,7 @@ def _request(arguments: argparse.Namespace) -> EvaluationRequest:
     on_base = any(named.adapter and not named.model for named in variants)
     changes["with_base"] = not arguments.no_base and (arguments.base or on_base or not variants)
     changes["allow_shorter_context"] = arguments.allow_shorter_context
+    changes["stop_when_decided"] = arguments.stop_when_decided
     return request_from_settings(settings, variants, preset=arguments.preset, given=changes)
 
 
@@ -392,7 +403,9 @@ def _notes(evaluation: Evaluation) -> list[str]:
     lines = [f"note: {note}" for note in evaluation.notes]
     for variant in evaluation.variants:
         lines += [f"{variant.name}: no result for {task}" for task in variant.missing]
-        lines += [f"note: {variant.name}: {task}: {rate}" for task, rate in rate_lines(variant)]
+        decided = stopping_lines(variant.stopping, variant.name)
+        told = (*decided, *rate_lines(variant))
+        lines += [f"note: {variant.name}: {task}: {line}" for task, line in told]
         lines += [f"note: {variant.name}: {note}" for note in variant.notes]
     if limited := evaluation.limited():
         lines.append(f"note: limited run ({limited}), not comparable with a full one")

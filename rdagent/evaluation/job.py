@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from rdagent.evaluation.benchmarks import data_folder
-from rdagent.evaluation.preflight import Preflight
+from rdagent.evaluation.preflight import Preflight, processes
+from rdagent.evaluation.stopping import stop_rule
 from rdagent.jobs.conf import BenchmarkDockerConf
 from rdagent.jobs.profiles import evaluate_limits, offline_environment
 from rdagent.jobs.spec import JobSpec, Mount
@@ -58,14 +59,9 @@ def told_inside(preflight: Preflight, stage: Stage = "all") -> EvaluateRequest:
         kept=None if stage == "plan" else "{mount:kept}",
         memory_share=request.memory_share,
         stage=stage,
-        shards=_shards(preflight),
+        shards=processes(request, preflight.gpus),
+        stop=stop_rule(preflight) if request.stop_when_decided else None,
     )
-
-
-def _shards(preflight: Preflight) -> int:
-    """Return how many processes answer side by side: GPUs that no single model needs."""
-    each = preflight.request.tensor_parallel
-    return max(len(preflight.gpus) // each, 1) if each else 1
 
 
 def identity(preflight: Preflight, image: str) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from rdagent.evaluation.benchmarks import data_folder
 from rdagent.evaluation.endpoint.address import Endpoint, RemoteModel
 from rdagent.evaluation.engines import ServedVariant, choose_engine
 from rdagent.evaluation.request import EvaluationRequest, NamedVariant
+from rdagent.evaluation.stopping import check_serving, check_stopping
 from rdagent.evaluation.subsets import check_subset
+from rdagent.evaluation.suite_tasks import with_suites
 from rdagent.evaluation.tasks import ResolvedTasks, resolve_tasks
 from rdagent.files.digests import file_digest, tree_digest
 from rdagent.jobs.conf import BenchmarkDockerConf
@@ -114,6 +116,7 @@ def check(request: EvaluationRequest) -> Preflight:
     gpus = _gpus(request)
     wanted = [ServedVariant(v.name, v.local_model, v.adapter) for v in variants]
     choice = choose_engine(request.engine, wanted, on_gpu=bool(gpus))
+    check_serving(request, choice.merged, processes=processes(request, gpus))
     return Preflight(
         request=request,
         tasks=tasks,
@@ -129,13 +132,14 @@ def check(request: EvaluationRequest) -> Preflight:
 
 def checked_request(request: EvaluationRequest) -> EvaluationRequest:
     """Return a request that makes sense, on whatever engine; nothing is looked up yet."""
-    request = replace(request, limit=wanted_limit(request.limit))
+    request = with_suites(replace(request, limit=wanted_limit(request.limit)))
     _check_numbers(request)
     if not request.tasks:
         raise RefusedError("no task is asked for", hint="Name one: --tasks gsm8k")
     if not request.variants and not request.with_base:
         raise RefusedError("no model is asked for", hint="Give an adapter, or ask for the base.")
     _check_names(request.variants)
+    check_stopping(request)
     if request.sample == "random" and request.limit is None and request.subset is None:
         raise UsageError("a random sample needs a size", hint="--limit 50, or a share: --limit 0.2")
     if (request.engine == "scripted") != (request.script is not None):
@@ -297,6 +301,12 @@ def _gpus(request: EvaluationRequest) -> tuple[str, ...]:
             hint="Set FT_BENCHMARK_NUM_GPUS to what is here; 0 runs on the CPU.",
         )
     return found[:wanted]
+
+
+def processes(request: EvaluationRequest, gpus: tuple[str, ...]) -> int:
+    """Return how many processes answer side by side: GPUs that no single model needs."""
+    each = request.tensor_parallel
+    return max(len(gpus) // each, 1) if each else 1
 
 
 def _script_digest(request: EvaluationRequest) -> str | None:

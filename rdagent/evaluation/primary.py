@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from rdagent.core.feedback import TaskScore
 from rdagent.evaluation.metrics import NO_FILTER, metric_kind, table
 from rdagent.evaluation.results import MetricValue, ResultsDocument, TaskResult, split_key
+from rdagent.records.metric_keys import rank, short_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,13 @@ def _preferred(task: TaskResult) -> MetricValue | None:
 
 def _rank(item: MetricValue) -> tuple[int, int, str]:
     """Order by metric, then by filter; names decide the rest, never the order in the file."""
-    preference: list[str] = table()["preference"]
-    metrics = [split_key(key)[0] for key in preference]
-    return _place(metrics, item.metric), _place(preference, key_of(item)), key_of(item)
+    return rank(key_of(item), preference())
 
 
-def _place(names: Sequence[str], name: str) -> int:
-    return names.index(name) if name in names else len(names)
+def preference() -> Sequence[str]:
+    """Return the metrics that go before others where none is named for a task."""
+    listed: Sequence[str] = table()["preference"]
+    return listed
 
 
 def _first(task: TaskResult, keys: Sequence[str]) -> MetricValue | None:
@@ -142,8 +143,7 @@ def _first(task: TaskResult, keys: Sequence[str]) -> MetricValue | None:
 
 def key_of(metric: MetricValue) -> str:
     """Return a metric's name as lm_eval writes it, the empty filter left out."""
-    suffix = "" if metric.filter == NO_FILTER else f",{metric.filter}"
-    return f"{metric.metric}{suffix}"
+    return short_key(metric.metric, metric.filter)
 
 
 def _score(picking: _Picking, task: TaskResult, metric: MetricValue, value: float) -> TaskScore:

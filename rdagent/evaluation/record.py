@@ -18,12 +18,14 @@ from rdagent.evaluation.preflight import Preflight
 from rdagent.evaluation.primary import primary_scores
 from rdagent.evaluation.publish import VARIANT_FILE
 from rdagent.evaluation.results import read_results
+from rdagent.evaluation.stopping import limited_by, read_stopping
 from rdagent.files import untrusted
 from rdagent.files.printable import one_line
 from rdagent.jobs.runs import RunFolder
 from rdagent.records.events import read_events
 from rdagent.records.limits import Limit
 from rdagent.records.status import RunStatus
+from rdagent.records.stopping import STOPPING_KEY, Stopping
 
 SCHEMA = "rdagent.evaluation/1"
 #: A note is a stranger's text: so many, of such a length.
@@ -62,6 +64,8 @@ class VariantResult:
     contaminated: tuple[str, ...] = ()
     #: Tasks whose prompts show other documents of those that are scored.
     examples_from_scored: tuple[str, ...] = ()
+    #: How far each task came where the run was to stop when decided, and what was decided.
+    stopping: Stopping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,17 @@ class Evaluation:
         """Return one model's result."""
         return next((variant for variant in self.variants if variant.name == name), None)
 
+    @property
+    def stopping(self) -> Stopping | None:
+        """What came of a run that was to stop when decided: the same for all its models."""
+        return next((one.stopping for one in self.variants if one.stopping is not None), None)
+
     def limited(self) -> str | None:
         """Return what is left out, in words; None when everything was evaluated."""
+        left_out = (self._asked_for(), limited_by(self.stopping))
+        return "; ".join(said for said in left_out if said) or None
+
+    def _asked_for(self) -> str | None:
         if self.subset is not None:
             return self.subset
         if self.limit is None:
@@ -109,6 +122,7 @@ class Evaluation:
             "limit": self.limit,
             "sample": self.sample,
             "subset": self.subset,
+            STOPPING_KEY: self.stopping.to_json() if self.stopping else None,
             "notes": list(self.notes),
             "variants": [_variant_json(variant) for variant in self.variants],
         }
@@ -167,6 +181,7 @@ def read_variant(folder: RunFolder, preflight: Preflight, name: str) -> VariantR
         rates=_rates(said),
         contaminated=_names(said.get("overlap"), "contaminated"),
         examples_from_scored=_names(said, "examples_from_scored"),
+        stopping=read_stopping(said) if preflight.request.stop_when_decided else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rdagent.core.feedback import TaskScore
 from rdagent.evaluation.record import Evaluation, VariantResult
+from rdagent.evaluation.stopping import stopping_lines
 
 
 def percent(value: float) -> str:
@@ -31,7 +32,8 @@ def report_lines(evaluation: Evaluation, variant: VariantResult) -> list[str]:
     lines.append(_average_line(variant))
     if limited := evaluation.limited():
         lines.append(f"Limited run ({limited}): not comparable with a full one.")
-    lines += [f"{task}: {line}" for task, line in rate_lines(variant)]
+    decided = stopping_lines(variant.stopping, variant.name)
+    lines += [f"{task}: {line}" for task, line in (*decided, *rate_lines(variant))]
     return lines + [f"Note: {note}" for note in (*evaluation.notes, *variant.notes)]
 
 

@@ -66,6 +66,8 @@ class EvaluationRequest:
     subset: Subset | None = None
     #: Which documents a limit leaves.
     sample: Sample = "first"
+    #: Base and adapters answer in pairs, and a task ends when a test has decided on it.
+    stop_when_decided: bool = False
     #: The share of a GPU's memory that vLLM takes; None: its usual one.
     memory_share: float | None = None
     #: Out of memory may shorten the context, after everything else was tried.

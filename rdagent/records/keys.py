@@ -15,6 +15,12 @@ from rdagent.errors import RefusedError
 KEY_VERSION = 1
 Kind = Literal["loglikelihood", "rolling", "generate", "sample"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: What lm_eval calls the kinds: the names of a model's methods.
+KIND_OF_METHOD: Mapping[str, Kind] = {
+    "loglikelihood": "loglikelihood",
+    "loglikelihood_rolling": "rolling",
+    "generate_until": "generate",
+}
 
 
 def request_key(kind: Kind, arguments: Sequence[Any]) -> str:

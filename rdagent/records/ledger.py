@@ -65,6 +65,11 @@ class Answer:
         return self.key, self.draw
 
     @property
+    def said(self) -> Any:
+        """What a harness is given of it: the text, or the likelihood."""
+        return self.outputs[0].text if self.kind == "generate" else self.value
+
+    @property
     def content(self) -> tuple[Any, ...]:
         """What two answers to one request must have in common."""
         texts = tuple(output.text for output in self.outputs)

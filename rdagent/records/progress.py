@@ -45,6 +45,12 @@ class ProgressLog:
         if self.clock() - self._written >= _EVERY_SECONDS:
             self.flush()
 
+    def end(self, total: int) -> None:
+        """Write a last line: so many answers were all that it took."""
+        self.total, self._done = total, max(total - self.known, 0)
+        self.known = min(self.known, total)
+        self.flush()
+
     def flush(self) -> None:
         """Write a line now."""
         self._written = self.clock()

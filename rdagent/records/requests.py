@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from rdagent.errors import ResultError
 from rdagent.records.fields import Fields
+from rdagent.records.stopping import StopRule
 
 EVALUATE_SCHEMA = "rdagent.evaluate-request/3"
 TRAIN_SCHEMA = "rdagent.train-request/1"
@@ -86,6 +87,8 @@ class EvaluateRequest:
     kept: str | None = None
     #: The share of a GPU's memory that vLLM takes; None: its usual one.
     memory_share: float | None = None
+    #: Base and adapters answer in pairs until it is decided; None: everything is answered.
+    stop: StopRule | None = None
 
     @property
     def gpus_each(self) -> int:
@@ -94,7 +97,10 @@ class EvaluateRequest:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document."""
-        return {"schema": EVALUATE_SCHEMA, **asdict(self)}
+        document = {"schema": EVALUATE_SCHEMA, **asdict(self)}
+        del document["stop"]
+        # Only where it is asked for: a request without it is the same as ever.
+        return document | ({"stop": self.stop.to_json()} if self.stop else {})
 
     @classmethod
     def from_json(cls, document: Any) -> EvaluateRequest:
@@ -135,6 +141,7 @@ class EvaluateRequest:
             stage=_one_of(STAGES, "stage", fields.text("stage", "all")),
             kept=fields.text_or_none("kept"),
             memory_share=fields.number_or_none("memory_share"),
+            stop=StopRule.from_json(fields.anything("stop")) if fields.anything("stop") else None,
         )
 
 
@@ -165,10 +172,17 @@ class TrainRequest:
     folder: str
     output: str
     overrides: dict[str, Any] = field(default_factory=dict)
+    #: So many processes train together, each with a device of its own.
+    processes: int = 1
+    #: A file with a name for each row, a line each: a row that would be cut is refused by it.
+    row_names: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document."""
-        return {"schema": TRAIN_SCHEMA, **asdict(self)}
+        document = {"schema": TRAIN_SCHEMA, **asdict(self)}
+        # Only where it is asked for: a request without it is the same as ever.
+        usual = {"processes": 1, "row_names": None}
+        return {key: value for key, value in document.items() if usual.get(key, ...) != value}
 
     @classmethod
     def from_json(cls, document: Any) -> TrainRequest:
@@ -179,4 +193,6 @@ class TrainRequest:
             folder=fields.text("folder"),
             output=fields.text("output"),
             overrides=fields.mapping("overrides"),
+            processes=fields.integer("processes", 1),
+            row_names=fields.text_or_none("row_names"),
         )

@@ -14,34 +14,30 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rdagent.errors import JobFailed, RDAgentError
 from rdagent.files import paths
 from rdagent.inside.evaluate import (
     answering,
     cpus,
-    effect,
     engine,
     failures,
-    generation,
-    model_files,
+    preparing,
+    scoring,
 )
 from rdagent.inside.evaluate.answering import Shard
-from rdagent.inside.evaluate.merge import Merged, merged_folder
-from rdagent.inside.evaluate.prompt_lengths import PromptCount, count_prompts
+from rdagent.inside.evaluate.clock import Clock
+from rdagent.inside.evaluate.marking import Marker
+from rdagent.inside.evaluate.stopping import Decider
 from rdagent.records.answered import Answered
-from rdagent.records.keys import is_sampled
 from rdagent.records.plan import Request
 from rdagent.records.progress import ProgressLog
 from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.status import InsideStatus
-
-if TYPE_CHECKING:
-    from rdagent.inside.evaluate.planning import Planned
-    from rdagent.inside.evaluate.selection import Selection
+from rdagent.records.stopping import StopRule
 
 #: Set before the libraries are imported; what the job set stays.
 _DEFAULTS = {
@@ -53,20 +49,6 @@ _DEFAULTS = {
 }
 #: So many requests without an answer are named.
 _NAMED = 5
-
-
-@dataclass(slots=True)
-class Clock:
-    """How long each step took, on the monotonic clock."""
-
-    _last: float = field(default_factory=time.monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def lap(self, step: str) -> None:
-        """Book the time since the last lap under a name."""
-        now = time.monotonic()
-        self.seconds[step] = round(now - self._last, 3)
-        self._last = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +125,9 @@ class _Evaluation:
     def __init__(self, work: Work, place: Path) -> None:
         self._work, self._request, self._place = work, work.request, place
         self._clock = Clock()
-        self._merged: Merged | None = None
+        self._opened: engine.Engine | None = None
+        self._progress: dict[str, ProgressLog] = {}
+        self._decided: scoring.Decided | None = None
         self._answered: dict[str, Answered] = {}
         self._kept: dict[str, answering.Kept] = {}
         self._seconds: dict[str, dict[str, float]] = {}
@@ -152,31 +136,73 @@ class _Evaluation:
 
     def run(self) -> InsideStatus:
         """Return ok when every variant was scored; each one's own status is in its folder."""
-        self._find_model()
-        self._load_tasks()
-        self._make_plan()
+        self._ready = preparing.prepare(self._request, self._clock)
+        if self._shard is None or self._shard.number == 0:
+            self._write_plan()
+        self._clock.lap("plan")
         if self._request.stage == "plan":
             return self._planned_only()
         for variant in self._request.variants:
             self._take_up(variant.name)
-        known = [one for one in self._request.variants if self._is_known(one.name)]
-        for variant in known:
+        if self._request.stop is not None:
+            self._answer_until_decided(self._request.stop)
+        else:
+            self._answer_everything()
+        failed = (status for status in self._statuses.values() if status.reason != "ok")
+        return next(failed, InsideStatus("ok", f"{len(self._statuses)} variants"))
+
+    def _answer_everything(self) -> None:
+        """Score what is known, and each other variant as soon as it has answered."""
+        for variant in [one for one in self._request.variants if self._is_known(one.name)]:
             self._finish(variant, InsideStatus("ok"))
-        waiting = [one for one in self._served() if one.name not in self._statuses]
+        waiting = [one for one in preparing.served(self._request) if one.name not in self._statuses]
         if self._request.stage == "score":
             for variant in waiting:
                 self._finish(variant, self._lacking(variant.name))
         elif waiting:
-            self._open_and_answer(waiting)
-        failed = (status for status in self._statuses.values() if status.reason != "ok")
-        return next(failed, InsideStatus("ok", f"{len(self._statuses)} variants"))
+            self._open(waiting)
+            for served in waiting:
+                (variant,) = (one for one in self._request.variants if one.name == served.name)
+                self._finish(variant, guarded(lambda one=served: self._answer(one)))  # type: ignore[misc]
+        self._close()
+
+    def _answer_until_decided(self, rule: StopRule) -> None:
+        """Let base and adapters answer in turns, then score all of them on the same documents."""
+        planned = self._ready.planned
+        marker = Marker(rule, planned, self._ready.selection.leaves())
+        ledgers = {one.name: self._kept[one.name].ledger for one in self._request.variants}
+        decider = Decider(rule, planned, marker, ledgers, self._ask)
+        decider.run()
+        self._decided = scoring.Decided(decider.outcome(self._request.seed), marker)
+        for name, status in decider.failed.items():
+            self._say(name, status)
+        left = [one for one in self._request.variants if one.name not in self._statuses]
+        if left:
+            self._ready = self._ready.narrowed(decider.kept())
+            self._write_plan()
+        for variant in left:
+            self._end_progress(variant.name)
+            self._finish(variant, guarded(lambda one=variant: self._be_introduced(one)))  # type: ignore[misc]
+        self._close()
+
+    def _ask(self, name: str, requests: Sequence[Request]) -> InsideStatus:
+        served = preparing.served(self._request)
+        self._open(served)  # what fails here fails for all of them
+        (variant,) = (one for one in served if one.name == name)
+        return guarded(lambda: self._answer(variant, requests))
+
+    def _be_introduced(self, variant: Variant) -> InsideStatus:
+        """See that it is known who answered: without a question nobody was put on the engine."""
+        if variant.name not in self._answered and not self._is_known(variant.name):
+            self._use(variant)
+        return InsideStatus("ok")
 
     def _take_up(self, name: str) -> None:
         folder = self._work.folders[name]
         self._kept[name] = answering.take_up(
             folder,
             self._kept_folder(name),
-            self._planned.requests,
+            self._ready.planned.requests,
             self._shard,
             whole_chunks=self._request.stage != "score",
         )
@@ -198,88 +224,46 @@ class _Evaluation:
         place.mkdir(exist_ok=True)
         status.write(place)
 
-    def _open_and_answer(self, waiting: list[Variant]) -> None:
-        """Open the engine once; each variant is scored as soon as it has answered."""
-        tokenizer = None if self._tokenizer == self._model.folder else str(self._tokenizer)
-        self._clock.lap("score_known")
-        opened = engine.open_engine(self._request, waiting, self._model, tokenizer)
-        self._clock.lap("engine")
-        self._require_same_rendering(opened)
-        for served in waiting:
-            (variant,) = (one for one in self._request.variants if one.name == served.name)
-            self._finish(variant, guarded(lambda one=served: self._answer(opened, one)))  # type: ignore[misc]
-        opened.close()
+    def _open(self, variants: Sequence[Variant]) -> engine.Engine:
+        """Open the engine, once, with room for these variants."""
+        if self._opened is None:
+            files = self._ready.files
+            own = None if files.tokenizer == files.model.folder else str(files.tokenizer)
+            self._clock.lap("score_known")
+            opened = engine.open_engine(self._request, variants, files.model, own)
+            self._clock.lap("engine")
+            self._require_same_rendering(opened)
+            self._opened = opened
+        return self._opened
+
+    def _use(self, variant: Variant) -> engine.Engine:
+        """Let the engine answer as a variant, and write who that is when it is the first time."""
+        opened = self._open(preparing.served(self._request))
+        answered = opened.use(variant)
+        if variant.name not in self._answered:
+            self._answered[variant.name] = answered
+            answered.write(self._work.folders[variant.name])
+        return opened
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def _write_plan(self) -> None:
+        self._ready.planned.plan.write(self._work.plan, self._ready.planned.requests)
 
     def _planned_only(self) -> InsideStatus:
-        status = InsideStatus("ok", f"{len(self._planned.requests)} requests planned")
+        status = InsideStatus("ok", f"{len(self._ready.planned.requests)} requests planned")
         for variant in self._request.variants:
             self._say(variant.name, status)
         return status
 
     def _lacking(self, name: str) -> InsideStatus:
         """Return that a variant cannot be scored, as somebody else has not answered everything."""
-        missing = self._kept[name].ledger.missing(self._planned.requests)
+        missing = self._kept[name].ledger.missing(self._ready.planned.requests)
         named = ", ".join(one.key[:12] for one in missing[:_NAMED])
-        told = f"{len(missing)} of {len(self._planned.requests)} answers are missing: {named}"
+        told = f"{len(missing)} of {len(self._ready.planned.requests)} answers are missing: {named}"
         return InsideStatus("incomplete", told)
-
-    def _find_model(self) -> None:
-        first = self._request.variants[0]
-        if self._request.engine == "endpoint":
-            length = self._request.max_model_len or model_files.DEFAULT_LENGTH
-            self._model = model_files.ModelFiles(Path(first.model), {}, length, ())
-            return
-        folder = Path(first.model)
-        if first.merge:
-            folder = merged_folder(self._request, first)
-            self._merged = Merged.read(folder)
-        self._model = model_files.read(folder, self._request.max_model_len)
-        adapter = None if first.merge else next((v.adapter for v in self._served()), None)
-        self._tokenizer = model_files.tokenizer_folder(folder, adapter)
-
-    def _served(self) -> list[Variant]:
-        """Return the variants as the engine serves them: a merged one is a model of its own."""
-        folder = str(merged_folder(self._request, self._request.variants[0]))
-        return [
-            replace(variant, model=folder, adapter=None) if variant.merge else variant
-            for variant in self._request.variants
-        ]
-
-    def _load_tasks(self) -> None:
-        # Tasks come before the model: a name that is wrong costs seconds, not minutes.
-        from rdagent.inside.evaluate import harness, scoring_calls, selection
-
-        harness.seed_all(self._request.seed)
-        self._selection: Selection = selection.load(
-            self._request, {"pretrained": str(self._model.folder)}
-        )
-        scoring_calls.refuse(self._selection.leaves())
-        generation.refuse_thinking(self._request, self._selection.leaves())
-        self._clock.lap("tasks")
-
-    def _make_plan(self) -> None:
-        from rdagent.inside.evaluate import planning
-        from rdagent.inside.evaluate.renderer import MessageRenderer, Renderer
-
-        request = self._request
-        length = self._model.max_model_len
-        renderer: Renderer | MessageRenderer
-        if request.engine == "endpoint":
-            renderer, self._chat = MessageRenderer(length), True
-        else:
-            renderer = Renderer.load(self._tokenizer, request.engine, length, request.thinking)
-            self._chat = _chat_template(request, has_template=renderer.template is not None)
-        self._planned: Planned = planning.make_plan(
-            request,
-            self._selection,
-            planning.Prompts(renderer),
-            chat=self._chat,
-            chunk_size=engine.chunk_size(request),
-        )
-        self._prompts: PromptCount = count_prompts(self._planned, request, length)
-        if self._shard is None or self._shard.number == 0:
-            self._planned.plan.write(self._work.plan, self._planned.requests)
-        self._clock.lap("plan")
 
     def _is_known(self, name: str) -> bool:
         """Tell whether a variant has every answer; then its record of who gave them is taken."""
@@ -299,8 +283,8 @@ class _Evaluation:
 
     def _as_asked_here(self, name: str, answered: Answered) -> Answered:
         """Return a record with this run's own paths: the model is the same, not its place."""
-        (variant,) = (one for one in self._served() if one.name == name)
-        own = {"pretrained": str(self._model.folder), "peft": variant.adapter}
+        (variant,) = (one for one in preparing.served(self._request) if one.name == name)
+        own = {"pretrained": str(self._ready.files.model.folder), "peft": variant.adapter}
         own["lora_local_path"] = variant.adapter
         args = {key: own.get(key) or value for key, value in answered.model_args.items()}
         return replace(answered, model_args=args)
@@ -308,16 +292,16 @@ class _Evaluation:
     def _mine(self) -> Sequence[Request]:
         """Return what this process is to answer: everything, or its shard's chunks."""
         if self._shard is None:
-            return self._planned.requests
-        return [one for one in self._planned.requests if self._shard.holds(one.chunk)]
+            return self._ready.planned.requests
+        return [one for one in self._ready.planned.requests if self._shard.holds(one.chunk)]
 
     def _require_same_rendering(self, opened: engine.Engine) -> None:
-        if self._planned.prompts.example is None:
+        if self._ready.planned.prompts.example is None:
             return
-        messages, adds, planned = self._planned.prompts.example
+        messages, adds, planned = self._ready.planned.prompts.example
         loaded = opened.render(messages, add_generation_prompt=adds)
         if loaded is not None and loaded != planned:
-            clock = "strftime_now" in (self._planned.prompts.renderer.template or "")
+            clock = "strftime_now" in (self._ready.planned.prompts.renderer.template or "")
             if not clock:
                 raise JobFailed(
                     "the loaded engine renders prompts otherwise than its tokenizer's files do",
@@ -326,108 +310,50 @@ class _Evaluation:
                     hint="evaluate with --chat-template off, or report it with the model's name",
                 )
 
-    def _answer(self, opened: engine.Engine, variant: Variant) -> InsideStatus:
+    def _answer(self, variant: Variant, requests: Sequence[Request] | None = None) -> InsideStatus:
+        """Ask a variant what it has no answer to, of everything or of some requests."""
         folder = self._work.folders[variant.name]
         began = time.monotonic()
-        answered = opened.use(variant)
-        self._answered[variant.name] = answered
-        answered.write(folder)
+        opened = self._use(variant)
+        asked = self._mine() if requests is None else requests
+        progress = self._progress_of(variant.name)
         known = self._kept[variant.name].ledger
-        mine = self._mine()
-        progress = ProgressLog(
-            Path(self._request.output),
-            variant.name if self._shard is None else f"{variant.name} {self._shard}",
-            total=len(mine),
-            known=len(mine) - len(known.missing(mine)),
-        )
-        progress.begin()
         ledger = folder / answering.ledger_name(self._shard)
-        failed = answering.answer(opened, mine, known, ledger, progress)
-        self._seconds[variant.name] = {"answer": round(time.monotonic() - began, 3)}
+        failed = answering.answer(opened, asked, known, ledger, progress)
+        seconds = self._seconds.setdefault(variant.name, {})
+        seconds["answer"] = round(seconds.get("answer", 0.0) + time.monotonic() - began, 3)
         if failed:
             told = f"{len(failed)} requests could not be answered: {failed[0].error}"
             return InsideStatus("command_failed", told)
         return InsideStatus("ok")
 
+    def _progress_of(self, name: str) -> ProgressLog:
+        if name not in self._progress:
+            mine, known = self._mine(), self._kept[name].ledger
+            self._progress[name] = ProgressLog(
+                Path(self._request.output),
+                name if self._shard is None else f"{name} {self._shard}",
+                total=len(mine),
+                known=len(mine) - len(known.missing(mine)),
+            )
+            self._progress[name].begin()
+        return self._progress[name]
+
+    def _end_progress(self, name: str) -> None:
+        if name in self._progress:
+            self._progress[name].end(len(self._ready.planned.requests))
+
     def _score(self, variant: Variant) -> InsideStatus:
-        from rdagent.inside.evaluate import fewshot, output, rates, replaying, trained_prompts
-
-        clock = Clock()
-        answered, kept = self._answered[variant.name], self._kept[variant.name]
-        results = replaying.score(
-            self._request, self._selection, self._planned, kept.ledger, answered, chat=self._chat
-        )
-        found = rates.failure_rates(self._planned, kept.ledger, results)
-        prompts = self._planned.prompts
-        rendered = trained_prompts.rendering_notes(
-            variant.adapter, prompts.renderer, chat=self._chat
-        )
-        overlap, told = self._overlap(variant)
-        notes = [*told, *self._likeness(variant), *self._model.notes, *answered.notes]
-        notes += model_files.adapter_notes(self._model, variant.adapter)
-        notes += [*_merge_notes(self._merged), *rendered]
-        notes += generation.thinking_notes(self._request, prompts.renderer.template)
-        notes += self._prompts.notes()
-        if prompts.renderer.lost_system:
-            notes.append("the chat template refuses a system message; it was left out")
-        origin = output.Origin(
-            request=self._request,
-            variant=variant,
-            answered=answered,
-            chat_template=prompts.renderer.template if self._chat else None,
-            prompts=self._prompts.to_json(),
-            plan=self._planned.plan,
-            kept=kept,
-            rates=found,
-            overlap=overlap,
-            examples_from_scored=fewshot.from_scored_documents(self._selection.leaves()),
-            drawn=any(is_sampled(one.kind, one.arguments) for one in self._planned.requests),
-            merged=self._merged,
-        )
-        folder = self._work.folders[variant.name]
-        notes += output.write(folder, results, origin)
-        clock.lap("score")
-        seconds = {**self._clock.seconds, **self._seconds.get(variant.name, {}), **clock.seconds}
-        output.write_variant(folder, origin, seconds, notes)
-        return output.check_complete(results, self._selection.expected, self._planned.plan)
-
-    def _likeness(self, variant: Variant) -> tuple[str, ...]:
         base = next((one for one in self._request.variants if one.adapter is None), None)
-        if base is None or variant.adapter is None:
-            return ()
-        ledgers = self._kept[base.name].ledger, self._kept[variant.name].ledger
-        return effect.likeness_notes(self._planned.requests, *ledgers)
-
-    def _overlap(self, variant: Variant) -> tuple[dict[str, Any] | None, list[str]]:
-        """Return what of the documents was in the rows that the adapter was trained on."""
-        from rdagent.inside.evaluate import document_texts, overlap
-
-        planned = document_texts.planned_documents(self._planned.plan.occurrences)
-        texts = document_texts.DocumentTexts(self._selection.leaves(), planned)
-        found = overlap.measure(variant.adapter, texts)  # reads no document without a record
-        notes = [*(found.notes() if found else ()), *texts.notes]
-        return (found.to_json() if found else None), notes
-
-
-def _merge_notes(merged: Merged | None) -> list[str]:
-    if merged is None:
-        return []
-    said = f"the adapter was merged into its base, saved as {merged.dtype}, and then served"
-    if merged.tokenizer == merged.adapter:
-        said += ", with the adapter's own tokenizer, as it resized the vocabulary"
-    nothing = ["the adapter changes nothing: its answers are the base model's"]
-    return [said, *(nothing if merged.largest_change == 0.0 else [])]
-
-
-def _chat_template(request: EvaluateRequest, *, has_template: bool) -> bool:
-    if request.chat_template and not has_template:
-        raise JobFailed(
-            "the base model's tokenizer has no chat template",
-            reason="refused",
-            exit_code=2,
-            hint="evaluate without one, or add chat_template.jinja to the model",
+        own = scoring.Answers(
+            variant,
+            self._work.folders[variant.name],
+            self._answered[variant.name],
+            self._kept[variant.name],
+            self._kept[base.name].ledger if base else None,
+            self._seconds.get(variant.name, {}),
         )
-    return has_template if request.chat_template is None else request.chat_template
+        return scoring.score(self._ready, own, self._clock.seconds, self._decided)
 
 
 if __name__ == "__main__":

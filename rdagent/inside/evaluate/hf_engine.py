@@ -51,6 +51,7 @@ class HFEngine:
         try_lengths_once(lm)
         self._lm, self._model = lm, model
         self._adapter: str | None = None
+        self._changes: dict[str, float] = {}
         self._asker = Asker(
             lm=lm,
             watcher=_Watcher(lm),
@@ -86,7 +87,9 @@ class HFEngine:
         model = peft_model.put_on(self._lm.model, Path(folder), str(self._lm.device))
         self._lm._model = model
         self._lm.peft = self._adapter = folder
-        return peft_model.largest_change(model)
+        if folder not in self._changes:  # an adapter may come back many times
+            self._changes[folder] = peft_model.largest_change(model)
+        return self._changes[folder]
 
     def answer(self, requests: Sequence[Request], on_answer: Callable[[], None]) -> list[Answer]:
         """Return the answers to requests of one kind."""

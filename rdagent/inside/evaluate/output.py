@@ -21,6 +21,7 @@ from rdagent.records.plan import Plan
 from rdagent.records.requests import EvaluateRequest, Variant
 from rdagent.records.results import samples_name
 from rdagent.records.status import InsideStatus
+from rdagent.records.stopping import STOPPING_KEY, Stopping
 
 if TYPE_CHECKING:
     from rdagent.inside.evaluate.answering import Kept
@@ -55,6 +56,8 @@ class Origin:
     drawn: bool = False
     #: How the adapter was merged into its base, if it was.
     merged: Merged | None = None
+    #: What came of it, where the run was to stop when it is decided.
+    stopping: Stopping | None = None
 
 
 def write(folder: Path, results: dict[str, Any], origin: Origin) -> list[str]:
@@ -64,6 +67,7 @@ def write(folder: Path, results: dict[str, Any], origin: Origin) -> list[str]:
         _write_lines(folder / samples_name(task), (sample_record(row) for row in rows))
     results["task_hashes"] = {task: _hash_of(rows) for task, rows in samples.items()}
     results["config"]["model"] = origin.request.engine
+    results["config"] |= _stopping(origin)
     results.update(_origin_fields(origin))
     document = finite(plain(results))
     atomic.write_json(folder / RESULTS_FILE, document)
@@ -168,6 +172,7 @@ def write_variant(
         "prompts": origin.prompts,
         "plan": origin.plan.digest,
         **documents_asked(origin.request),
+        **_stopping(origin),
         "examples_from_scored": list(origin.examples_from_scored),
         "level": level(origin),
         "answers": {
@@ -186,6 +191,11 @@ def write_variant(
         "notes": notes,
     }
     atomic.write_json(folder / VARIANT_FILE, finite(plain(document)))
+
+
+def _stopping(origin: Origin) -> dict[str, Any]:
+    """Return how far a run came that may stop; a reader must not take it for a whole one."""
+    return {STOPPING_KEY: origin.stopping.to_json()} if origin.stopping else {}
 
 
 def _adapter_check(change: float | None) -> dict[str, float] | None:

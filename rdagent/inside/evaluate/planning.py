@@ -9,18 +9,20 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.model import LM
 
 from rdagent.errors import InternalError, RefusedError
 from rdagent.inside.evaluate import harness, subset
+from rdagent.inside.evaluate.order import Item, Part, Unit, parts_of, units_of
 from rdagent.inside.evaluate.renderer import MessageRenderer, Messages, Renderer, texts_of
-from rdagent.records.keys import Kind, is_sampled, request_key
+from rdagent.records.keys import KIND_OF_METHOD, Kind, is_sampled, request_key
 from rdagent.records.plan import Occurrence, Plan, Request, message_digest, plan_digest
 from rdagent.records.requests import EvaluateRequest
 from rdagent.records.subset import Subset
@@ -28,13 +30,12 @@ from rdagent.records.subset import Subset
 if TYPE_CHECKING:
     from rdagent.inside.evaluate.selection import Selection
 
-_KINDS: Mapping[str, Kind] = {
-    "loglikelihood": "loglikelihood",
-    "loglikelihood_rolling": "rolling",
-    "generate_until": "generate",
-}
 #: A chunk becomes so many times as long at most, for what shares a prompt to stay together.
 _STRETCH = 4
+#: So many documents at least are answered between two looks, as a share of a chunk.
+_LOOKS_A_CHUNK = 4
+#: The one part of a plan that is not answered in parts.
+_WHOLE: Part = (0, 0)
 
 
 class PlanDone(Exception):
@@ -125,7 +126,7 @@ class RecordingLM(LM):
 
     def note(self, method: str, requests: Sequence[Any]) -> list[Asked]:
         """Remember one call's requests, in its order, and return them."""
-        kind = _KINDS[method]
+        kind = KIND_OF_METHOD[method]
         seen: Counter[str] = Counter()
         noted = []
         for instance in requests:
@@ -157,6 +158,8 @@ class Planned:
     plan: Plan
     requests: tuple[Request, ...]
     prompts: Prompts
+    #: What is decided on as one, where the run stops when it is decided.
+    units: tuple[Unit, ...] = ()
 
 
 def make_plan(
@@ -179,7 +182,15 @@ def make_plan(
         _require_texts(lm.asked)
     chosen = choose_documents(request, selection, lm.asked)
     wanted = [chosen is None or one.doc_id in chosen.get(one.task, ()) for one in lm.asked]
-    requests = _requests(lm.asked, wanted, prompts.renderer, chunk_size)
+    units: tuple[Unit, ...] = ()
+    if request.stop is not None:
+        documents = [
+            (one.task, one.doc_id)
+            for one, is_wanted in zip(lm.asked, wanted, strict=True)
+            if is_wanted
+        ]
+        units = units_of(selection, documents, request.seed, chunk_size // _LOOKS_A_CHUNK)
+    requests = _requests(lm.asked, wanted, prompts.renderer, chunk_size, parts_of(units))
     places = {one.name: number for number, one in enumerate(requests)}
     occurrences = tuple(
         Occurrence(places[one.key, one.draw] if is_wanted else -1, one.task, one.doc_id, one.idx)
@@ -194,7 +205,27 @@ def make_plan(
         renders=prompts.rendered,
         selected=chosen,
     )
-    return Planned(plan, tuple(requests), prompts)
+    return Planned(plan, tuple(requests), prompts, units)
+
+
+def narrowed(planned: Planned, kept: Collection[Item]) -> Planned:
+    """Return the same plan with fewer documents answered; its digest stays that of the whole."""
+    places = planned.plan.occurrences
+    wanted = [one.request >= 0 and (one.task, one.doc_id) in kept for one in places]
+    if wanted == [one.request >= 0 for one in places]:
+        return planned
+    used = sorted({one.request for one, is_ in zip(places, wanted, strict=True) if is_})
+    number = {old: new for new, old in enumerate(used)}
+    occurrences = tuple(
+        replace(one, request=number[one.request] if is_wanted else -1)
+        for one, is_wanted in zip(places, wanted, strict=True)
+    )
+    selected: dict[str, set[int]] = {one.task: set() for one in places}
+    for task, doc_id in kept:
+        selected[task].add(doc_id)
+    chosen = {task: tuple(sorted(ids)) for task, ids in selected.items()}
+    plan = replace(planned.plan, occurrences=occurrences, selected=chosen)
+    return replace(planned, plan=plan, requests=tuple(planned.requests[one] for one in used))
 
 
 def _require_texts(asked: Iterable[Asked]) -> None:
@@ -242,19 +273,26 @@ def _requests(
     wanted: Sequence[bool],
     renderer: Renderer | MessageRenderer,
     chunk_size: int,
+    parts: Mapping[Item, Part] = MappingProxyType({}),
 ) -> list[Request]:
-    """Return each request once: kind by kind, drawn ones apart, cut into chunks."""
+    """Return each request once: kind by kind, drawn ones apart, cut into chunks.
+
+    Where there are parts they come one after the other, and no chunk holds two of them.
+    """
     unique: dict[tuple[str, int], Asked] = {}
+    part: dict[tuple[str, int], Part] = {}
     for one, is_wanted in zip(asked, wanted, strict=True):
         if is_wanted:
             unique.setdefault((one.key, one.draw), one)
+            own = parts.get((one.task, one.doc_id), _WHOLE)
+            part[one.key, one.draw] = min(own, part.get((one.key, one.draw), own))
     lengths = renderer.lengths([texts_of(one.arguments) for one in unique.values()])
-    by_kind: dict[tuple[Kind, bool], list[tuple[Asked, int | None]]] = {}
-    for one, length in zip(unique.values(), lengths, strict=True):
-        name = (one.kind, is_sampled(one.kind, one.arguments))
-        by_kind.setdefault(name, []).append((one, length))
+    groups: dict[tuple[Part, Kind, bool], list[tuple[Asked, int | None]]] = {}
+    for (name, one), length in zip(unique.items(), lengths, strict=True):
+        group = (part[name], one.kind, is_sampled(one.kind, one.arguments))
+        groups.setdefault(group, []).append((one, length))
     found: list[Request] = []
-    for rows in by_kind.values():
+    for _, rows in sorted(groups.items(), key=lambda group: group[0][0]):
         chunk = found[-1].chunk + 1 if found else 0
         size, context = 0, None
         for one, length in rows:

@@ -89,7 +89,7 @@ class ReplayingLM(RecordingLM):
         answer = self._answers_by_name[one.key, one.draw]
         if answer.error is not None:
             raise ResultError(f"request {one.key[:12]} of {one.task} ended in: {answer.error}")
-        return answer.outputs[0].text if one.kind == "generate" else answer.value
+        return answer.said
 
 
 def _missing(asked: Sequence[Asked]) -> ResultError:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rdagent.errors import ResultError
 from rdagent.files import atomic, paths
-from rdagent.inside.evaluate import failures
+from rdagent.inside.evaluate import failures, stopping
 from rdagent.inside.evaluate.answering import Shard
 from rdagent.inside.evaluate.group import Work
 from rdagent.inside.evaluate.grouping import Group, groups_of
@@ -58,7 +58,11 @@ def evaluate(
     for left in (STATUS_FILE, PROGRESS_FILE):
         (output / left).unlink(missing_ok=True)
     parts: dict[str, PartStatus] = {}
-    for number, group in enumerate(groups_of(request)):
+    groups = groups_of(request)
+    if refused := stopping.why_not(request, groups):
+        parts = {one.name: PartStatus(one.name, "refused", refused) for one in request.variants}
+        groups = []
+    for number, group in enumerate(groups):
         place = output / GROUPS_FOLDER / str(number)
         for part in _next_parts(request, group, folders, place, list(parts.values()), stopper):
             parts[part.name] = part

@@ -64,6 +64,7 @@ class VLLMEngine:
         vllm_prefixes.share(lm)
         self._lm = lm
         self._ids: dict[str, int] = {}
+        self._changes: dict[str, float] = {}
         self._broken: str | None = None
         self._asker = Asker(
             lm=lm,
@@ -98,7 +99,9 @@ class VLLMEngine:
             _refuse_strangers(self._model.folder, Path(variant.adapter))
             number = self._ids.setdefault(variant.adapter, len(self._ids) + 1)
             self._lm.lora_request = LoRARequest(variant.name, number, variant.adapter)
-            change = _load_adapter(self._lm)
+            if variant.adapter not in self._changes:  # it may come back many times
+                self._changes[variant.adapter] = _load_adapter(self._lm)
+            change = self._changes[variant.adapter]
         args = dict(self._model_args)
         if variant.adapter is not None:
             args |= {"lora_local_path": variant.adapter, "max_lora_rank": self._rank}

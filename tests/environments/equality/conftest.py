@@ -34,6 +34,7 @@ PROGRAMS = {
     "inside": (("inside",), "facts.json"),
     "scripted": (("kills", "scripted", "30", "1"), "kills_scripted.json"),
     "hf": (("kills", "hf", "5", "2"), "kills_hf.json"),
+    "stopping": (("stops_killed", "15", "4"), "kills_stopping.json"),
 }
 
 
@@ -77,4 +78,4 @@ def _facts(name: str) -> Callable[[dict[str, Future[Any]]], Any]:
     return facts
 
 
-inside, vllm, scripted, hf = map(_facts, ("inside", "vllm", "scripted", "hf"))
+inside, vllm, scripted, hf, stopping = map(_facts, ("inside", "vllm", "scripted", "hf", "stopping"))

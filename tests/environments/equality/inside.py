@@ -17,7 +17,7 @@ from typing import Any
 
 from rdagent.records.ledger import read_ledger
 from rdagent.records.requests import Variant
-from tests.environments.equality import adapters, damage, leaks, same_engine, sides
+from tests.environments.equality import adapters, damage, leaks, same_engine, sides, stops
 from tests.environments.equality.sides import Asked
 
 GENERATED = ("eq_generate", "eq_filters", "eq_votes", "eq_prefix", "eq_plain_greedy")
@@ -139,6 +139,7 @@ CHECKS: dict[str, Callable[[Path, adapters.Made], dict[str, Any]]] = {
     **same_engine.CHECKS,
     **damage.CHECKS,
     **leaks.CHECKS,
+    **stops.CHECKS,
 }
 
 

@@ -29,6 +29,38 @@ def texts(**_: Any) -> dict[str, Dataset]:
     return {"test": Dataset.from_list(rows("texts"))}
 
 
+def sums(first: int, count: int) -> dict[str, Dataset]:
+    """Return so many questions, each with a number of its own."""
+    numbers = range(first, first + count)
+    found = [{"question": f"What is {n} and 1?", "answer": str(n + 1)} for n in numbers]
+    return {"test": Dataset.from_list(found)}
+
+
+def many(**_: Any) -> dict[str, Dataset]:
+    """Return questions enough to stop before the last one."""
+    return sums(0, 200)
+
+
+def many_more(**_: Any) -> dict[str, Dataset]:
+    """Return the larger part of a group."""
+    return sums(1000, 150)
+
+
+def many_few(**_: Any) -> dict[str, Dataset]:
+    """Return the smaller part of a group."""
+    return sums(2000, 10)
+
+
+def graded(document: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """Return a score between right and wrong."""
+    return {"share": 0.5 if results[0].strip() == document["answer"] else 0.25}
+
+
+def coin(document: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """Return right or wrong by chance: another time it is scored otherwise."""
+    return {"exact_match": float(random.random() < 0.5)}
+
+
 def from_disk(**_: Any) -> Any:
     """Return the questions as the library of data sets keeps them: in files, with a cache."""
     files = {name: str(HERE / f"{name}.jsonl") for name in ("test", "train")}
