@@ -21,6 +21,7 @@ from rdagent.errors import ResultError
 from rdagent.evaluation.answers import IDENTITY_FILE
 from rdagent.evaluation.publish import VARIANT_FILE
 from rdagent.evaluation.results import ResultsDocument
+from rdagent.evaluation.stopping import limited_by, read_stopping
 from rdagent.files import untrusted
 from rdagent.files.printable import one_line
 from rdagent.jobs.runs import MANIFEST_FILE, REQUEST_FILE
@@ -121,14 +122,16 @@ def side_info(
         adapter=adapter,
         engine=_text(said.variant, "engine") or _text(config, "model"),
         lm_eval_version=results.lm_eval_version,
-        limited=_limited(results, said),
+        limited=_limited(results, said, document),
         files=files,
         facts=_facts(document, said),
         notes=_notes(results, said),
     )
 
 
-def _limited(results: ResultsDocument, said: Said) -> str | None:
+def _limited(results: ResultsDocument, said: Said, document: Mapping[str, Any]) -> str | None:
+    if stopped := limited_by(read_stopping(_mapping(document, "config"))):
+        return stopped
     subset = said.request.get("subset")
     if isinstance(subset, str) and subset:
         return one_line(subset.rpartition("/")[2].removesuffix(".json"), 100)

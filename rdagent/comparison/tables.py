@@ -90,7 +90,8 @@ def _case(suite: ElementTree.Element, candidate: CandidateReport, name: str) -> 
 
 def _numbers(row: TaskComparison, report: Report) -> str:
     forced = "FORCED, not comparable; " if report.forced else ""
-    p = "untested" if row.p is None else f"interval {interval_text(row)}, {p_said(row.p)}"
+    interval = f"interval {interval_text(row)}, " if interval_text(row) else ""
+    p = "untested" if row.p is None else f"{interval}{p_said(row.p)}"
     return (
         f"{forced}{row.verdict}: base {value_text(row, row.base)}, candidate"
         f" {value_text(row, row.candidate)}, difference {delta_text(row)}, n {row.n}, {p}"

@@ -15,6 +15,7 @@ from rdagent.comparison.pairing import Pairing, pair
 from rdagent.comparison.read import mean_matches
 from rdagent.comparison.report import Settings, TaskComparison
 from rdagent.comparison.sides import Side, TaskItems
+from rdagent.comparison.stopped import with_own_test
 from rdagent.comparison.texts import read_fields
 from rdagent.comparison.verdicts import gain
 from rdagent.core.feedback import TaskScore
@@ -127,7 +128,8 @@ def _compare(
     base: Side, candidate: Side, one: PairedTask, options: Options, settings: Settings
 ) -> Compared:
     labels = _labels(one, options)
-    row, values = _row(candidate, one, one.score, settings, labels)
+    tested, values = _row(candidate, one, one.score, settings, labels)
+    row = with_own_test(tested, candidate)
     others = tuple(_others(base, candidate, one, settings, labels))
     marked = replace(
         measure.with_rates(row, base.rates.get(one.task), candidate.rates.get(one.task)),

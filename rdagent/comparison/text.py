@@ -143,10 +143,8 @@ def _sure(row: TaskComparison) -> str:
         return f"{name}; unpaired and untested"
     flips = f", flips {flips_text(row)}" if flips_text(row) else ""
     holm = f", Holm {p_text(row.p_holm)}" if row.p_holm is not None else ""
-    return (
-        f"{name}; n={row.n}{flips}, 95% interval {interval_text(row)},"
-        f" {p_said(row.p)}{holm} ({row.test})"
-    )
+    interval = f", 95% interval {interval_text(row)}" if interval_text(row) else ""
+    return f"{name}; n={row.n}{flips}{interval}, {p_said(row.p)}{holm} ({row.test})"
 
 
 def _marks(row: TaskComparison) -> Iterator[str]:

@@ -76,9 +76,9 @@ def _verdict(row: TaskComparison, settings: Settings, family: int) -> _Verdict:
 
 
 def _moved(row: TaskComparison) -> str:
-    if not row.ratio:
-        return f"{row.delta:+.4g}, 95% interval {interval_text(row)}"
-    return f"{points(row.delta, signed=True)} points, 95% interval {interval_text(row)}"
+    delta = f"{points(row.delta, signed=True)} points" if row.ratio else f"{row.delta:+.4g}"
+    interval = interval_text(row)
+    return f"{delta}, 95% interval {interval}" if interval else f"{delta}, {row.test}"
 
 
 def _p(row: TaskComparison, family: int) -> str:

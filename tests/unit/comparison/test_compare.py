@@ -1,5 +1,6 @@
 """Two folders of results in, one report out."""
 
+import json
 import random
 from dataclasses import replace
 
@@ -284,3 +285,32 @@ def test_targets_and_guards_may_be_groups_and_have_to_be_known(tmp_path):
     assert all(row.is_guard for row in report.candidates[0].tasks)
     with pytest.raises(UsageError, match="--target three"):
         compared(tmp_path / "b", tasks, tasks, settings=Settings(targets=("three",)))
+
+
+def stopped(folder, decision, p):
+    """Write into results that their run ended when this was decided."""
+    (path,) = folder.rglob("results*.json")
+    document = json.loads(path.read_text())
+    verdict = {"decision": decision, "decided_at": 100, "b": 3, "c": 17, "e": 1 / p, "p": p}
+    task = {"stopped": True, "planned": 500, "answered": 100, "metric": "exact_match,none"}
+    task |= {"adapters": {"tuned": verdict}, "why_not": None}
+    document["config"]["stop_when_decided"] = {
+        "alpha": 0.05, "comparisons": 1, "seed": 1, "stopped": True, "tasks": {"t": task}
+    }  # fmt: skip
+    path.write_text(json.dumps(document))
+
+
+def test_a_run_that_stopped_when_decided_is_judged_by_the_test_that_stopped_it(tmp_path):
+    values = binary(10, 3, 17, 70)
+    for name, of in (("base", values[0]), ("tuned", values[1])):
+        write_side(tmp_path / name, model=name, tasks={"t": TaskSpec(of)})
+        stopped(tmp_path / name, "improved", 0.011)
+    words = [str(tmp_path / name) for name in ("base", "tuned")]
+    sides = [read_side(source) for source in find_sources(words, tmp_path)]
+    report = compare(sides[0], sides[1:], Options(), Looks(1, 1))
+    (row,) = report.candidates[0].tasks
+    assert (row.test, row.p) == ("e-process, stopped when decided", 0.011)
+    assert (row.ci_low, row.ci_high) == (None, None)
+    assert row.verdict == "improved"
+    assert "stopped when decided" in report.base.limited
+    assert report.candidates[0].averages[0].interval is None

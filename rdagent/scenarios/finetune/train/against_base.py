@@ -97,7 +97,5 @@ def _row(row: TaskComparison) -> str:
     if row.p is None:
         return f"{values}, untested: {row.reason}"
     mark = ", format only" if row.format_only else ""
-    return (
-        f"{values}, n {row.n}, 95% interval {interval_text(row)}, {p_said(row.p)}:"
-        f" {row.verdict}{mark}"
-    )
+    interval = f", 95% interval {interval_text(row)}" if interval_text(row) else ""
+    return f"{values}, n {row.n}{interval}, {p_said(row.p)}: {row.verdict}{mark}"
