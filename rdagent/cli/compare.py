@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         out.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {name} there")
     out.add_argument("--out", type=Path, metavar="DIR", help="write every format there")
     out.add_argument(
-        "--flips", type=int, default=200, metavar="N", help="per task and direction (200)"
+        "--flips", type=_count, default=200, metavar="N", help="per task and direction (200)"
     )
     out.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
@@ -71,9 +71,11 @@ def _add_question(group: argparse._ArgumentGroup) -> None:
         help="smallest difference worth finding: 0.05 or 5%%",
     )
     group.add_argument(
-        "--alpha", type=_share, default=0.05, metavar="X", help="error level of the whole (0.05)"
+        "--alpha", type=_level, default=0.05, metavar="X", help="error level of the whole (0.05)"
     )
-    group.add_argument("--seed", type=int, default=1234, help="of resampling and of samples shown")
+    group.add_argument(
+        "--seed", type=_count, default=1234, help="of resampling and of samples shown"
+    )
     group.add_argument(
         "--fail-on",
         default="regression",
@@ -112,11 +114,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.note(f"{source.name}: {source.said}")
     base, *candidates = [read_side(source) for source in sources]
     tasks = {task for side in candidates for task in common_tasks(base, side, options.tasks)}
-    if not tasks:
-        raise UsageError(
-            "no task was evaluated on both sides",
-            hint=f"The base has {', '.join(list(base.results.tasks)[:20])}.",
-        )
     report = compare(
         base, candidates, options, note_look(runs_root(), base, candidates, sorted(tasks))
     )
@@ -142,8 +139,6 @@ def _print(report: Report, arguments: argparse.Namespace, terminal: Terminal) ->
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    if arguments.flips < 0:
-        raise UsageError(f"--flips {arguments.flips}: a number from 0 is expected")
     return Options(
         settings=Settings(
             alpha=arguments.alpha,
@@ -176,6 +171,20 @@ def _pairs(given: Sequence[str], flag: str) -> dict[str, str]:
             raise UsageError(f"{flag} {text}: TASK=VALUE is expected")
         found[name] = value
     return found
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text}: a whole number from 0 is expected")
+    return number
+
+
+def _level(text: str) -> float:
+    number = _share(text)
+    if not 1e-6 <= number <= 0.5:
+        raise argparse.ArgumentTypeError(f"{text}: a level from 0.000001 to 0.5 is expected")
+    return number
 
 
 def _share(text: str) -> float:

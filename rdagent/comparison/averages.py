@@ -16,7 +16,7 @@ from rdagent.statistics import combined
 from rdagent.statistics.interval import Interval as OneInterval
 
 
-def averages(rows: Sequence[TaskComparison], alpha: float = 0.05) -> tuple[Average, ...]:
+def averages(rows: Sequence[TaskComparison]) -> tuple[Average, ...]:
     """Return the mean of tasks and the mean of items; none when nothing can be averaged."""
     ratios = [row for row in rows if row.ratio]
     excluded = {
@@ -24,16 +24,14 @@ def averages(rows: Sequence[TaskComparison], alpha: float = 0.05) -> tuple[Avera
     }
     if not ratios:
         return ()
-    found = [_average("macro", ratios, [1.0] * len(ratios), excluded, alpha)]
+    found = [_average("macro", ratios, [1.0] * len(ratios), excluded)]
     if all(row.n for row in ratios):
         weights = [float(row.n) for row in ratios]
-        found.append(_average("item-weighted", ratios, weights, excluded, alpha))
+        found.append(_average("item-weighted", ratios, weights, excluded))
     return tuple(found)
 
 
-def groups(
-    results: ResultsDocument, rows: Sequence[TaskComparison], alpha: float = 0.05
-) -> tuple[Stratum, ...]:
+def groups(results: ResultsDocument, rows: Sequence[TaskComparison]) -> tuple[Stratum, ...]:
     """Return each group over the items of its members, where one metric is theirs all."""
     by_task = {row.task: row for row in rows}
     found = []
@@ -41,16 +39,16 @@ def groups(
         members = [by_task[leaf] for leaf in results.leaves(name) if leaf in by_task]
         if len(members) < 2 or len({(row.metric, row.filter) for row in members}) > 1:
             continue
-        found.append(stratum(name, members, alpha))
+        found.append(stratum(name, members))
     return tuple(found)
 
 
-def stratum(name: str, rows: Sequence[TaskComparison], alpha: float = 0.05) -> Stratum:
+def stratum(name: str, rows: Sequence[TaskComparison]) -> Stratum:
     """Return several tasks as one, each item counting once; untested tasks count alike."""
     weights = [float(row.n) for row in rows]
     if not all(weights):
         weights = [1.0] * len(rows)
-    interval = _interval(rows, weights, alpha)
+    interval = _interval(rows, weights)
     if interval is not None and not rows[0].higher_is_better:
         interval = Interval(-interval.high, -interval.low)
     return Stratum(
@@ -69,14 +67,13 @@ def _average(
     rows: Sequence[TaskComparison],
     weights: Sequence[float],
     excluded: dict[str, str],
-    alpha: float,
 ) -> Average:
     return Average(
         kind=kind,
         base=_weighted([_oriented(row, row.base) for row in rows], weights),
         candidate=_weighted([_oriented(row, row.candidate) for row in rows], weights),
         delta=_weighted([gain(row) for row in rows], weights),
-        interval=_interval(rows, weights, alpha),
+        interval=_interval(rows, weights),
         tasks=len(rows),
         items=sum(row.n for row in rows),
         excluded=excluded,
@@ -92,9 +89,7 @@ def _weighted(values: Sequence[float], weights: Sequence[float]) -> float:
     return sum(weight * value for weight, value in zip(weights, values, strict=True)) / total
 
 
-def _interval(
-    rows: Sequence[TaskComparison], weights: Sequence[float], alpha: float
-) -> Interval | None:
+def _interval(rows: Sequence[TaskComparison], weights: Sequence[float]) -> Interval | None:
     """Return the interval of the mean gain; None as soon as one task has none."""
     intervals = [gain_interval(row) for row in rows]
     known = [interval for interval in intervals if interval is not None]
@@ -104,7 +99,7 @@ def _interval(
         combined.Part(gain(row), OneInterval(low, high), _table(row))
         for row, (low, high) in zip(rows, known, strict=True)
     ]
-    found = combined.weighted(parts, weights, confidence=1 - alpha)
+    found = combined.weighted(parts, weights)
     return Interval(found.low, found.high)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from rdagent.comparison.averages import stratum
 from rdagent.comparison.measure import Values
 from rdagent.comparison.report import Breakdown, Cut, Interval, Stratum, TaskComparison
+from rdagent.evaluation.metrics import NO_FILTER
 from rdagent.evaluation.results import ResultsDocument
 from rdagent.statistics import graded, proportions
 
@@ -33,9 +34,12 @@ _FEWEST_ITEMS = 2
 _QUARTERS = ("shortest quarter", "second quarter", "third quarter", "longest quarter")
 
 
-def by_group(results: ResultsDocument, rows: Sequence[TaskComparison]) -> tuple[Breakdown, ...]:
+def by_group(
+    results: ResultsDocument, candidate: ResultsDocument, rows: Sequence[TaskComparison]
+) -> tuple[Breakdown, ...]:
     """Return each group by its tasks."""
     by_task = {row.task: row for row in rows}
+    reported = (results, candidate)
     found = []
     for name in results.groups:
         members = [by_task[leaf] for leaf in results.leaves(name) if leaf in by_task]
@@ -43,8 +47,8 @@ def by_group(results: ResultsDocument, rows: Sequence[TaskComparison]) -> tuple[
         if len(members) < 2 or not alike or not all(row.n for row in members):
             continue
         strata = tuple(stratum(row.task, [row]) for row in members)
-        whole = stratum(name, members)
-        found.append(Breakdown(name, "group", name, strata, is_reversed(whole.delta, strata)))
+        whole = _reported(reported, name, members)
+        found.append(Breakdown(name, "group", name, strata, is_reversed(whole, strata)))
     return tuple(found)
 
 
@@ -85,6 +89,29 @@ def is_reversed(whole: float, strata: Sequence[Stratum]) -> bool:
     return bool(whole and moved) and all((delta > 0) != (whole > 0) for delta in moved)
 
 
+def reported_delta(row: TaskComparison) -> float:
+    """Return the difference of the scores as they were reported: each over its side's own items."""
+    if row.base_reported is None or row.candidate_reported is None:
+        return row.delta
+    return row.candidate_reported - row.base_reported
+
+
+def _reported(
+    reported: Sequence[ResultsDocument], name: str, members: Sequence[TaskComparison]
+) -> float:
+    """Return the difference of a group's own scores; where it has none, that of its items."""
+    metric, filter_name = members[0].metric, members[0].filter or NO_FILTER
+    values = []
+    for results in reported:
+        group = results.groups.get(name)
+        found = group.find(metric, filter_name) if group else None
+        if found is None or found.value is None:
+            return stratum(name, members).delta
+        values.append(found.value)
+    base, candidate = values
+    return candidate - base
+
+
 def _parts(values: Values, labels: Mapping[int, str]) -> dict[str, list[int]]:
     """Return label → places among the values."""
     found: dict[str, list[int]] = defaultdict(list)
@@ -104,7 +131,7 @@ def _breakdown(
 ) -> Breakdown:
     order = parts if cut == "length" else sorted(parts, key=lambda name: (-len(parts[name]), name))
     strata = tuple(_stratum(row, name, values, parts[name], seed) for name in order)
-    return Breakdown(row.task, cut, by, strata, is_reversed(row.delta, strata))
+    return Breakdown(row.task, cut, by, strata, is_reversed(reported_delta(row), strata))
 
 
 def _stratum(

@@ -24,7 +24,15 @@ from rdagent.comparison.report import (
     TaskComparison,
 )
 from rdagent.comparison.sides import Side
-from rdagent.comparison.tasks import Compared, PairedTask, common_tasks, compare_tasks, pair_tasks
+from rdagent.comparison.tasks import (
+    Compared,
+    PairedTask,
+    check_names,
+    common_tasks,
+    compare_tasks,
+    pair_tasks,
+    without_score,
+)
 from rdagent.comparison.texts import read_fields, read_lengths
 from rdagent.errors import UsageError
 
@@ -59,12 +67,14 @@ class Options:
 
 def compare(base: Side, candidates: Sequence[Side], options: Options, looks: Looks) -> Report:
     """Return the report on one base and its candidates."""
+    check_names(base, candidates, options)
     paired = {
         side.info.name: pair_tasks(base, side, options.tasks, options.metrics)
         for side in candidates
     }
     findings = {
-        side.info.name: _findings(base, side, paired[side.info.name]) for side in candidates
+        side.info.name: _findings(base, side, paired[side.info.name], options)
+        for side in candidates
     }
     settings = _expanded(base, candidates, options)
     compared: dict[str, tuple[Compared, ...]] = {}
@@ -95,10 +105,20 @@ def compare(base: Side, candidates: Sequence[Side], options: Options, looks: Loo
     )
 
 
-def _findings(base: Side, candidate: Side, paired: Sequence[PairedTask]) -> tuple[Finding, ...]:
-    tasks = [one.task for one in paired]
+def _findings(
+    base: Side, candidate: Side, paired: Sequence[PairedTask], options: Options
+) -> tuple[Finding, ...]:
+    tasks = common_tasks(base, candidate, options.tasks)
+    if not tasks:
+        told = [", ".join(list(side.results.tasks)[:3]) or None for side in (base, candidate)]
+        return (Finding("FATAL", "tasks", told[0], told[1], says="no task is on both sides"),)
     of_items = [finding for one in paired if one.pairing for finding in one.pairing.findings]
-    return guard.merge_findings([*guard.find_differences(base, candidate, tasks), *of_items], tasks)
+    found = [
+        *guard.find_differences(base, candidate, tasks),
+        *of_items,
+        *without_score(base, candidate, options.tasks, paired),
+    ]
+    return guard.merge_findings(found, tasks)
 
 
 def _expanded(base: Side, candidates: Sequence[Side], options: Options) -> Settings:
@@ -146,9 +166,9 @@ def _candidate(
         findings=findings,
         tasks=rows,
         others=others,
-        groups=averages.groups(base.results, rows, settings.alpha),
-        averages=averages.averages(rows, settings.alpha),
-        breakdowns=_breakdowns(base, compared, rows, settings),
+        groups=averages.groups(base.results, rows),
+        averages=averages.averages(rows),
+        breakdowns=_breakdowns(base, side, compared, rows, settings),
         flip_counts=tuple(found.count for found in flips),
         flips=tuple(flip for found in flips for flip in found.shown),
         only_base=_only(base, options.tasks, tasks),
@@ -178,11 +198,12 @@ def _flips(one: Compared, settings: Settings, options: Options) -> Flips | None:
 
 def _breakdowns(
     base: Side,
+    side: Side,
     compared: Sequence[Compared],
     rows: Sequence[TaskComparison],
     settings: Settings,
 ) -> tuple[Breakdown, ...]:
-    found = list(breakdowns.by_group(base.results, rows))
+    found = list(breakdowns.by_group(base.results, side.results, rows))
     by_task = {row.task: row for row in rows}
     for one in compared:
         row, items = by_task[one.primary.task], one.paired.base

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,9 @@ from rdagent.comparison.sides import TaskItems
 from rdagent.comparison.texts import read_texts
 
 #: Longer answers are shown without a diff: it would take long and tell little.
-_DIFF_WORDS = 600
+_DIFF_WORDS = 400
+#: A word that comes so often is of an answer that runs in circles; a diff of it takes seconds.
+_MOST_OFTEN = 60
 _WORD = re.compile(r"\s+|[^\s\w]|\w+")
 
 
@@ -110,7 +113,7 @@ def _with_texts(
 def word_diff(base: str, candidate: str) -> tuple[DiffPart, ...]:
     """Return both answers word by word; empty when they are too long or the same."""
     left, right = _WORD.findall(base), _WORD.findall(candidate)
-    if base == candidate or max(len(left), len(right)) > _DIFF_WORDS:
+    if base == candidate or max(len(left), len(right)) > _DIFF_WORDS or _runs(left, right):
         return ()
     parts: list[DiffPart] = []
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
@@ -123,6 +126,11 @@ def word_diff(base: str, candidate: str) -> tuple[DiffPart, ...]:
         if m > k:
             parts.append(_part("candidate", right[k:m]))
     return tuple(parts)
+
+
+def _runs(left: Sequence[str], right: Sequence[str]) -> bool:
+    words = Counter(word for word in (*left, *right) if not word.isspace())
+    return any(count > _MOST_OFTEN for _, count in words.most_common(1))
 
 
 def _part(part: Part, words: Sequence[str]) -> DiffPart:

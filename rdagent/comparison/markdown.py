@@ -199,13 +199,13 @@ def _row(cells: Sequence[str]) -> str:
 
 def _safe(text: str) -> str:
     """Return a stranger's text as one line in which no mark means anything."""
-    return _SPECIAL.sub(_escape, one_line(text, 500))
+    return _SPECIAL.sub(_escape, one_line(text, 500)).replace("://", "&#58;//")
 
 
 def _escape(found: re.Match[str]) -> str:
     mark = found.group(1)
     if mark in "<>&@:":  # HTML, people's names, links
-        return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(mark, mark)
+        return {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}.get(mark, mark)
     if mark in "-+()!#$":  # mean something only where a line begins or a link stands
         return mark
     return f"\\{mark}"

@@ -16,6 +16,8 @@ from rdagent.core.feedback import TaskScore
 from rdagent.evaluation.results import MetricValue
 from rdagent.statistics import clusters, detectable, graded, mcnemar, proportions
 
+#: Intervals are of this level whatever level decisions are taken at.
+CONFIDENCE = 0.95
 #: Of the items without a partner so many are named.
 _NAMED = 20
 #: A base within so many standard errors of zero gives no meaningful share of it.
@@ -104,6 +106,7 @@ def with_items(
         only_base=len(pairing.only_base),
         only_candidate=len(pairing.only_candidate),
         unpaired_ids=tuple(str(item.doc_id) for item in unpaired[:_NAMED]),
+        without_number=len(pairing.pairs) - n,
         samples_per_item=values.drawn,
     )
     if n == 0:
@@ -176,7 +179,7 @@ def _measure(
     if labels is None:
         return found
     keys = [labels.get(doc_id, ("alone", doc_id)) for doc_id in values.doc_ids]
-    grouped = clusters.clustered(differences, keys, settings.seed, confidence=1 - settings.alpha)
+    grouped = clusters.clustered(differences, keys, settings.seed, confidence=CONFIDENCE)
     if grouped.p is None or grouped.interval is None or grouped.se is None:
         return None
     return replace(
@@ -202,7 +205,7 @@ def _right_or_wrong(values: Values, row: TaskComparison, settings: Settings) -> 
     b = sum(one == right and other != right for one, other in pairs)
     c = sum(one != right and other == right for one, other in pairs)
     n = len(pairs)
-    interval = proportions.paired_interval(b, c, n, confidence=1 - settings.alpha)
+    interval = proportions.paired_interval(b, c, n, confidence=CONFIDENCE)
     low, high = interval.low, interval.high
     if not row.higher_is_better:
         low, high = -high, -low
@@ -220,7 +223,7 @@ def _right_or_wrong(values: Values, row: TaskComparison, settings: Settings) -> 
 
 def _graded(differences: Sequence[float], settings: Settings) -> Measured:
     n = len(differences)
-    interval = graded.mean_interval(differences, settings.seed, confidence=1 - settings.alpha)
+    interval = graded.mean_interval(differences, settings.seed, confidence=CONFIDENCE)
     spread = _error(differences)
     return Measured(
         delta=_mean(differences),

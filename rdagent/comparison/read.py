@@ -16,6 +16,7 @@ from typing import Any
 from rdagent.comparison import about
 from rdagent.comparison.items import TaskSamples, read_items
 from rdagent.comparison.lines import parse_lenient
+from rdagent.comparison.known_groups import with_known_groups
 from rdagent.comparison.report import FailureRates
 from rdagent.comparison.search import STAMP, stamp_of
 from rdagent.comparison.sides import Side, TaskItems
@@ -60,7 +61,7 @@ def read_side(source: Source) -> Side:
     """
     content = untrusted.read_bytes(source.results)
     document = parse_lenient(content, source.results.name)
-    results = parse_results(document)
+    results = with_known_groups(parse_results(document), document)
     files = {source.results.name: hashlib.sha256(content).hexdigest()}
     said = about.read_said(source)
     files.update(said.files)
@@ -77,6 +78,8 @@ def read_side(source: Source) -> Side:
         filter_name = (primary.filter if primary else None) or NO_FILTER
         rates[name] = said.rates(name, filter_name, _rates_of(samples, filter_name))
         found = (*samples.damage, *_doubts(document, task, samples.items))
+        if path is not None and not samples.items and not found:
+            found = ("the samples are empty",)
         if found:
             damage[name] = found
     return Side(
@@ -106,10 +109,24 @@ def find_samples(source: Source, task: str) -> Path | None:
 
 
 def _only_stamped(folder: Path, task: str) -> Path | None:
-    """Return the samples of a task beside results without a time; several times decide nothing."""
+    """Return the samples of a task beside results without a time.
+
+    Several times decide nothing, and nor do several results: samples are of one of them.
+    """
+    if sum(1 for path in folder.glob("*.json") if _holds_results(path)) > 1:
+        return None
     pattern = re.compile(rf"samples_{re.escape(task)}_{STAMP}\.jsonl")
     found = [path for path in folder.iterdir() if pattern.fullmatch(path.name)]
     return found[0] if len(found) == 1 else None
+
+
+def _holds_results(path: Path) -> bool:
+    """Tell whether a file looks like a model's scores."""
+    try:
+        document = untrusted.read_json(path)
+    except ResultError:
+        return False
+    return isinstance(document, dict) and isinstance(document.get("results"), dict)
 
 
 def _read_samples(

@@ -129,6 +129,8 @@ class TaskComparison:
     only_base: int = 0
     only_candidate: int = 0
     unpaired_ids: tuple[str, ...] = ()
+    #: Items of both that have no number on one side: left out.
+    without_number: int = 0
     #: How many clusters the items fall into; None when each stands alone.
     clusters: int | None = None
     #: Answers drawn per item, averaged first.

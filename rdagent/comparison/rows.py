@@ -44,6 +44,9 @@ _NOTHING = frozenset({"[invalid]", ""})
 
 Row = Mapping[str, Any]
 
+#: A score beyond this is none: sums over it would overflow.
+LARGEST = 1e100
+
 
 def doc_id_of(row: Row) -> int | None:
     """Return the document's number; None when the row has none."""
@@ -86,6 +89,8 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return 1.0 if value else 0.0
     number = untrusted.finite_number(value)
+    if number is not None and abs(number) > LARGEST:
+        return None
     # Most values are right or wrong: these two are not stored once per item.
     return 1.0 if number == 1 else 0.0 if number == 0 else number
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from rdagent.comparison.report import TaskComparison
 from rdagent.comparison.sides import Side
+from rdagent.comparison.verdicts import STOPPED
 from rdagent.errors import ResultError
 from rdagent.records.stopping import STOPPING_KEY, StoppedTask, Stopping, Verdict
-
-TEST = "e-process, stopped when decided"
 
 
 def stopping_of(side: Side) -> Stopping | None:
@@ -41,7 +40,7 @@ def with_own_test(row: TaskComparison, candidate: Side) -> TaskComparison:
         return replace(
             row, p=None, ci_low=None, ci_high=None, test=None, reason="it was stopped for others"
         )
-    return replace(row, p=verdict.p, ci_low=None, ci_high=None, test=TEST, mde=None)
+    return replace(row, p=verdict.p, ci_low=None, ci_high=None, test=STOPPED, mde=None)
 
 
 def _verdict(task: StoppedTask, candidate: Side) -> Verdict | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rdagent.comparison.breakdowns import reported_delta
 from rdagent.comparison.report import (
     Average,
     CandidateReport,
@@ -18,6 +19,7 @@ from rdagent.comparison.report import (
     SideInfo,
     TaskComparison,
 )
+from rdagent.comparison.verdicts import gain
 from rdagent.comparison.wording import (
     delta_text,
     flips_text,
@@ -31,8 +33,8 @@ from rdagent.files.printable import one_line, printable
 
 WIDTH = 80
 _RULE = "=" * WIDTH
-#: Of findings and strata so many are printed; the other formats hold all.
-_FINDINGS, _STRATA = 12, 12
+#: Of findings so many are printed; the other formats hold all.
+_FINDINGS = 12
 _MARK = {"FATAL": "✗", "WARN": "!", "INFO": "·"}
 
 
@@ -110,12 +112,12 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _short(value: str | None) -> str:
-    return "-" if value is None else one_line(value, 40)
+    return "-" if value is None else one_line(value, 70)
 
 
 def _block(row: TaskComparison) -> Iterator[str]:
     """The guide's block of a task, and under it how sure the difference is."""
-    yield f"{_arrow(row.delta)} {row.task.upper()}"
+    yield f"{_arrow(gain(row))} {row.task.upper()}"
     if row.ratio:
         relative = "" if row.relative is None else f" ({100 * row.relative:+.1f}%)"
         yield f"   Base:{100 * row.base:>11.2f}%"
@@ -155,6 +157,12 @@ def _marks(row: TaskComparison) -> Iterator[str]:
             f"! unpaired items left out: {row.only_base} of the base,"
             f" {row.only_candidate} of the candidate"
         )
+    if row.unpaired_ids:
+        yield f"  {', '.join(row.unpaired_ids[:10])}{' and more' if _unpaired(row) > 10 else ''}"
+    if row.without_number:
+        yield f"! {row.without_number} items without a number on one side left out"
+    if reported_delta(row) * row.delta < 0:
+        yield "! over all their own items the reported scores differ the other way"
     if not row.higher_is_better:
         yield "· less is better"
     if row.clusters is not None:
@@ -162,6 +170,10 @@ def _marks(row: TaskComparison) -> Iterator[str]:
     rates = _rates(row)
     if rates:
         yield f"· {rates}"
+
+
+def _unpaired(row: TaskComparison) -> int:
+    return row.only_base + row.only_candidate
 
 
 def _rates(row: TaskComparison) -> str:

@@ -20,6 +20,9 @@ from rdagent.comparison.report import (
 from rdagent.comparison.wording import interval_text, p_said, p_text, points
 from rdagent.statistics import multiplicity
 
+#: The test of a run that ended as soon as it was decided.
+STOPPED = "e-process, stopped when decided"
+
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
@@ -66,13 +69,23 @@ def _verdict(row: TaskComparison, settings: Settings, family: int) -> _Verdict:
     if row.ratio and interval is not None and _is_within(interval, settings.margin):
         within = f"the interval {interval_text(row)} lies within ±{points(settings.margin)} points"
         return _Verdict("equivalent", within)
-    if row.ratio and row.mde is not None and row.mde > settings.effect:
-        able = (
-            f"{row.n} items show differences from about {points(row.mde)} points,"
-            f" and {points(settings.effect)} are asked for"
-        )
-        return _Verdict("underpowered", f"{nothing}; {able}")
+    if row.ratio and (weak := _too_weak(row, settings)):
+        return _Verdict("underpowered", f"{nothing}; {weak}")
     return _Verdict("no evidence", nothing)
+
+
+def _too_weak(row: TaskComparison, settings: Settings) -> str | None:
+    """Return why such items could not have shown what is asked for; None when they could."""
+    if row.test == STOPPED:
+        return None
+    if row.mde is None:
+        return f"{row.n} items can show no difference at all"
+    if row.mde <= settings.effect:
+        return None
+    return (
+        f"{row.n} items show differences from about {points(row.mde)} points,"
+        f" and {points(settings.effect)} are asked for"
+    )
 
 
 def _moved(row: TaskComparison) -> str:
@@ -109,13 +122,13 @@ def overall(
     """Return the decision on one candidate."""
     if fatal and not forced:
         return Overall("not comparable", "the two sides were not asked the same; see above")
-    if not rows:
-        return Overall("untested", "no task was evaluated on both sides")
-    tested = [row for row in rows if row.verdict != "untested"]
-    if not tested:
-        return Overall("untested", "no items of both models could be paired")
     if settings.targets or settings.guards:
         return _asked_for(rows, settings)
+    if not rows:
+        return Overall("untested", "no task has a score on both sides")
+    tested = [row for row in rows if row.verdict != "untested"]
+    if not tested:
+        return Overall("untested", "no task could be tested on items of both models")
     return _by_count(tested, len(rows))
 
 
@@ -140,9 +153,14 @@ def _asked_for(rows: Sequence[TaskComparison], settings: Settings) -> Overall:
     worse = [row.task for row in rows if (row.is_target or row.is_guard) and _fell(row, settings)]
     if worse:
         return Overall("regressed", f"fell: {_named(worse)}")
+    there = {row.task for row in rows}
     open_targets = [row.task for row in rows if row.is_target and row.verdict != "improved"]
+    open_targets += [task for task in settings.targets if task not in there]
     open_guards = [
         row.task for row in rows if row.is_guard and not row.is_target and not _kept(row, settings)
+    ]
+    open_guards += [
+        task for task in settings.guards if task not in there and task not in settings.targets
     ]
     targets = sum(row.is_target for row in rows)
     if open_targets or open_guards:

@@ -314,3 +314,145 @@ def test_a_run_that_stopped_when_decided_is_judged_by_the_test_that_stopped_it(t
     assert row.verdict == "improved"
     assert "stopped when decided" in report.base.limited
     assert report.candidates[0].averages[0].interval is None
+
+
+def test_a_task_without_a_number_on_one_side_is_named_and_items_are_counted(tmp_path):
+    values = binary(10, 3, 17, 70)
+    holes = [*[None] * 10, *values[1][10:]]
+    spec = TaskSpec(values[0])
+    text = replace(spec, reported={"exact_match,none": "N/A"})
+    report = compared(tmp_path, {"t": spec, "u": spec}, {"t": spec.with_values(holes), "u": text})
+    (candidate,) = report.candidates
+    (row,) = candidate.tasks
+    assert (row.n, row.without_number) == (90, 10)
+    said = {(one.level, one.field, one.task) for one in candidate.findings}
+    assert ("WARN", "samples", "t") in said
+    assert ("WARN", "metric", "u") in said
+
+
+def test_a_target_that_has_no_score_leaves_the_whole_open(tmp_path):
+    spec = TaskSpec([1.0, 0.0] * 50)
+    text = replace(spec, reported={"exact_match,none": "N/A"})
+    report = compared(tmp_path, {"t": spec, "u": spec}, {"t": spec, "u": text},
+                      settings=Settings(guards=("u",)))  # fmt: skip
+    assert report.overall.verdict == "inconclusive"
+    assert "u" in report.overall.reason
+
+
+def test_one_samples_file_is_not_two_models(tmp_path):
+    values = binary(10, 3, 33, 54)
+    spec = TaskSpec(values[0])
+    write_side(tmp_path, model="m", tasks={"t": spec.with_values(values[1])})
+    (results,) = tmp_path.rglob("results*.json")
+    for name, score in (("base", 0.13), ("tuned", 0.43)):
+        document = json.loads(results.read_text())
+        document["results"]["t"]["exact_match,none"] = score
+        (results.parent / f"{name}.json").write_text(json.dumps(document))
+    words = [str(results.parent / f"{name}.json") for name in ("base", "tuned")]
+    sides = [read_side(source) for source in find_sources(words, tmp_path)]
+    (row,) = compare(sides[0], sides[1:], Options(), Looks(1, 1)).candidates[0].tasks
+    assert row.verdict == "untested"
+    assert row.delta == pytest.approx(0.3)
+
+
+def test_items_that_contradict_their_results_are_not_tested(tmp_path):
+    values = binary(10, 3, 33, 54)
+    spec = TaskSpec(values[0])
+    other = replace(spec, values=values[1], reported={"exact_match,none": 0.9})
+    (row,) = compared(tmp_path, {"t": spec}, {"t": other}).candidates[0].tasks
+    assert row.verdict == "untested"
+    assert "another score" in row.reason
+
+
+def test_a_strict_gain_that_the_flexible_one_may_equal_is_not_of_the_format_alone(tmp_path):
+    base, strict = binary(10, 5, 20, 25)
+    flexible = binary(10, 6, 17, 27)
+    spec = TaskSpec(base, filter="strict-match", more={"exact_match,flexible-extract": flexible[0]})
+    gain = replace(spec, values=strict, more={"exact_match,flexible-extract": flexible[1]})
+    (row,) = compared(tmp_path, {"gsm8k": spec}, {"gsm8k": gain}).candidates[0].tasks
+    assert not row.format_only
+
+
+def test_a_mix_of_items_that_turns_the_whole_against_its_parts_is_named(tmp_path):
+    # Paired items of both subjects improve; each side was asked another mix of them.
+    def docs(easy, hard):
+        found = [{"question": f"e{n}", "subject": "easy"} for n in range(easy)]
+        return found + [{"question": f"h{n}", "subject": "hard"} for n in range(hard)]
+
+    base = [float(n >= 27) for n in range(90)] + [float(n < 2) for n in range(20)]
+    tuned = [float(n < 18) for n in range(20)] + [float(n < 27) for n in range(90)]
+    report = compared(
+        tmp_path,
+        {"t": TaskSpec(base, docs=docs(90, 20), ids=range(110))},
+        {"t": TaskSpec(tuned, docs=docs(20, 90), ids=[*range(20), *range(90, 180)])},
+    )
+    (candidate,) = report.candidates
+    (row,) = candidate.tasks
+    assert row.delta > 0 > row.candidate_reported - row.base_reported
+    assert any(one.simpson for one in candidate.breakdowns if one.cut == "subject")
+
+
+def test_two_scales_are_no_difference_in_points(tmp_path):
+    for name, value in (("base", 0.105), ("tuned", 26.52)):
+        (tmp_path / f"{name}.json").write_text(
+            f'{{"model": "{name}", "results": {{"gsm8k": {{"exact_match": {value}}}}}}}'
+        )
+    words = [str(tmp_path / "base.json"), str(tmp_path / "tuned.json")]
+    sides = [read_side(source) for source in find_sources(words, tmp_path)]
+    (candidate,) = compare(sides[0], sides[1:], Options(), Looks(1, 1)).candidates
+    assert not candidate.tasks[0].ratio
+    assert candidate.averages == ()
+    assert "scale" in {one.field for one in candidate.findings}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metrics": {"t": "exact_mach"}},
+        {"metrics": {"u": "exact_match"}},
+        {"clusters": {"u": "family"}},
+        {"clusters": {"t": "nothing"}},
+        {"tasks": ("t", "u")},
+    ],
+)
+def test_names_that_are_not_there_are_refused(tmp_path, options):
+    spec = TaskSpec([1.0, 0.0] * 10)
+    with pytest.raises(UsageError):
+        compared(tmp_path, {"t": spec}, {"t": spec}, **options)
+
+
+def test_a_group_may_be_asked_for_by_name(tmp_path):
+    spec = TaskSpec([1.0, 0.0] * 10, metric="acc")
+    tasks = {"one": spec, "two": spec, "three": spec}
+    report = compared(tmp_path, tasks, tasks, groups={"both": ["one", "two"]}, tasks=("both",))
+    assert [row.task for row in report.candidates[0].tasks] == ["one", "two"]
+
+
+def test_no_task_on_both_sides_is_not_comparable(tmp_path):
+    spec = TaskSpec([1.0, 0.0] * 10)
+    report = compared(tmp_path, {"t": spec}, {"u": spec})
+    assert report.overall.verdict == "not comparable"
+
+
+@pytest.mark.parametrize("huge", ["1e120", "1e308", "-1e200"])
+def test_scores_that_no_sum_can_hold_are_none(tmp_path, huge):
+    for name in ("base", "tuned"):
+        write_side(tmp_path / name, model=name, tasks={"t": TaskSpec([0.5] * 30)})
+        (path,) = (tmp_path / name).rglob("samples*.jsonl")
+        path.write_text(path.read_text().replace('"exact_match": 0.5', f'"exact_match": {huge}', 1))
+    words = [str(tmp_path / name) for name in ("base", "tuned")]
+    sides = [read_side(source) for source in find_sources(words, tmp_path)]
+    (row,) = compare(sides[0], sides[1:], Options(), Looks(1, 1)).candidates[0].tasks
+    assert row.n == 29
+
+
+def test_a_group_beside_its_tasks_counts_once_in_a_plain_file_of_scores(tmp_path):
+    scores = {"mmlu_stem": 0.3, "mmlu_astronomy": 0.2, "mmlu_college_biology": 0.4}
+    for name, more in (("base", 0.0), ("tuned", 0.1)):
+        results = {task: {"acc": value + more} for task, value in scores.items()}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"model": name, "results": results}))
+    words = [str(tmp_path / "base.json"), str(tmp_path / "tuned.json")]
+    sides = [read_side(source) for source in find_sources(words, tmp_path)]
+    (candidate,) = compare(sides[0], sides[1:], Options(), Looks(1, 1)).candidates
+    assert [row.task for row in candidate.tasks] == ["mmlu_astronomy", "mmlu_college_biology"]
+    assert candidate.averages[0].tasks == 2

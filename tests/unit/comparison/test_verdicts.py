@@ -36,6 +36,11 @@ DOWN = replace(ROW, task="down", delta=-0.1, ci_low=-0.14, ci_high=-0.06, b=150,
 SETTINGS = Settings()
 
 
+def test_items_that_could_not_show_anything_are_underpowered():
+    few = replace(ROW, n=5, b=0, c=5, delta=1.0, ci_low=0.1, ci_high=1.0, p=0.0625, mde=None)
+    assert verdict_of(few) == "underpowered"
+
+
 def verdict_of(row, settings=SETTINGS):
     (decided,) = decide([row], settings)
     return decided.verdict
@@ -134,11 +139,21 @@ def test_a_guarded_task_has_to_be_shown_to_stay_within_the_margin():
     assert whole([KEPT], GUARD) == "equivalent"
     assert whole([target, KEPT], Settings(targets=("up",), guards=("kept",))) == "improved"
     assert whole([replace(KEPT, ci_low=-0.03)], GUARD) == "inconclusive"
+    assert whole([replace(ROW, task="other")], GUARD) == "inconclusive"
+    assert whole([], GUARD) == "inconclusive"
     assert whole([replace(DOWN, is_guard=True)], GUARD) == "regressed"
 
 
 def test_a_guarded_task_may_fall_by_less_than_the_margin():
     little = replace(
-        ROW, is_guard=True, delta=-0.01, ci_low=-0.015, ci_high=-0.005, p=1e-5, b=100, c=50
+        ROW,
+        task="kept",
+        is_guard=True,
+        delta=-0.01,
+        ci_low=-0.015,
+        ci_high=-0.005,
+        p=1e-5,
+        b=100,
+        c=50,
     )
     assert whole([little], GUARD) == "equivalent"

@@ -14,7 +14,7 @@ from rdagent.comparison.known_base import known_bases
 from rdagent.comparison.looks import note_look
 from rdagent.comparison.operands import find_sources
 from rdagent.comparison.read import read_side
-from rdagent.comparison.report import CandidateReport, Report, Settings, TaskComparison
+from rdagent.comparison.report import CandidateReport, Looks, Report, Settings, TaskComparison
 from rdagent.comparison.sides import Side
 from rdagent.comparison.tasks import common_tasks
 from rdagent.comparison.wording import delta_text, interval_text, p_said, value_text
@@ -46,8 +46,10 @@ def _compare(root: Path, folder: Path, variant: VariantResult, seed: int) -> Rep
     if not _covers(base, candidate):
         return None
     options = Options(settings=Settings(seed=seed), flips=0)
-    report = compare(base, [candidate], options, note_look(root, base, [candidate], tasks))
-    return None if report.candidates[0].fatal else report
+    report = compare(base, [candidate], options, Looks(0, 0))
+    if report.candidates[0].fatal:
+        return None
+    return replace(report, looks=note_look(root, base, [candidate], tasks))
 
 
 def _covers(base: Side, candidate: Side) -> bool:
