@@ -15,8 +15,8 @@ from typing import Any
 
 from rdagent.comparison import about
 from rdagent.comparison.items import TaskSamples, read_items
-from rdagent.comparison.lines import parse_lenient
 from rdagent.comparison.known_groups import with_known_groups
+from rdagent.comparison.lines import parse_lenient
 from rdagent.comparison.report import FailureRates
 from rdagent.comparison.search import STAMP, stamp_of
 from rdagent.comparison.sides import Side, TaskItems
