@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,4 +25,6 @@ def test_the_demo_lifts_its_model_from_below_a_fifth_to_above_four_fifths(images
     assert float(base) < 0.20
     assert float(tuned) > 0.80
     assert int(items) >= 200
-    assert "standard error" in done.stdout
+    assert "VERDICT: IMPROVED" in done.stdout
+    page = next(line for line in done.stdout.splitlines() if line.startswith("report "))
+    assert "</html>" in Path(page.split(maxsplit=1)[1]).read_text(encoding="utf-8")
