@@ -11,8 +11,9 @@ from rdagent.cli.terminal import Terminal
 #: Action → what it does; ``rdagent.cli.homebench_ACTION`` is the module.
 ACTIONS = {
     "data": "the data: check what is here, fetch the released, make some",
+    "rag": "choose the rooms that prompts show, and say what that is worth",
     "run": "ask a model zero-shot, few-shot or with retrieval, and score it",
-    "data": "the data: check what is here, fetch the released files, make more of the kind",
+    "sft": "tune a model on training records, with the prompts that it will be asked",
     "score": "score answers, beside what needs no model and what the paper reports",
 }
 

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from rdagent.cli.homebench_retrieval import RETRIEVERS, add_embedder, embedder_of, retrieved
 from rdagent.cli.homebench_score import print_report
 from rdagent.cli.terminal import Terminal
 from rdagent.errors import UsageError
@@ -20,22 +21,19 @@ from rdagent.suites.homebench.data.files import HOMES_FILE
 from rdagent.suites.homebench.names import OUTPUT_FOLDER, known_models
 from rdagent.suites.homebench.prompts import MODES, STYLES, Mode
 from rdagent.suites.homebench.report import make_report
-from rdagent.suites.homebench.retrieval.measures import measure
-from rdagent.suites.homebench.retrieval.retrievers import DEFAULT_TOP_K, WITHOUT_MODEL
+from rdagent.suites.homebench.retrieval.embedders import Embedder
+from rdagent.suites.homebench.retrieval.rag_report import percent
+from rdagent.suites.homebench.retrieval.retrievers import DEFAULT_TOP_K
 from rdagent.suites.homebench.scoring.judgement import judge_all
 from rdagent.suites.homebench.scoring.records import read_homes, read_records
-from rdagent.suites.homebench.suite import (
-    choose_rooms,
-    data_folder,
-    task_name,
-    with_homebench,
-)
+from rdagent.suites.homebench.suite import data_folder, task_name, with_homebench
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     _add_model(parser.add_argument_group("the model"))
     _add_mode(parser.add_argument_group("what it is asked"))
+    add_embedder(parser.add_argument_group("who embeds, for --retriever dense and llm"))
     run = parser.add_argument_group("the run")
     run.add_argument("--batch_size", "--batch-size", default="auto", metavar="N")
     run.add_argument(
@@ -70,8 +68,14 @@ def _add_mode(group: argparse._ArgumentGroup) -> None:
     mode.add_argument("--use_few_shot", action="store_const", dest="mode", const="few-shot")
     mode.add_argument("--use_rag", action="store_const", dest="mode", const="rag")
     group.add_argument("--shots", type=int, choices=range(1, 6), default=asks.DEFAULT_SHOTS)
-    group.add_argument("--retriever", choices=sorted(WITHOUT_MODEL), default="lexical")
+    group.add_argument("--retriever", choices=sorted(RETRIEVERS), default="lexical")
     group.add_argument("--top-k", type=int, default=DEFAULT_TOP_K, metavar="K")
+    group.add_argument(
+        "--retrieval-file",
+        type=Path,
+        metavar="FILE",
+        help="where retrieved rooms are kept; default: as 'rdagent homebench rag' names it",
+    )
     group.add_argument("--data-dir", type=Path, metavar="DIR", help="default: dataset/")
     group.add_argument("--split", choices=["test", "valid", "train"], default="test")
     group.add_argument("--limit", type=int, metavar="N")
@@ -102,17 +106,18 @@ def asking_of(arguments: argparse.Namespace) -> asks.Asking:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Ask, write ``output/<model>_<mode>_test_result.json``, print its score."""
     if arguments.cuda_devices is not None:
-        _use_devices(arguments.cuda_devices)
+        use_devices(arguments.cuda_devices)
     asking = asking_of(arguments)
     model = running.find_model(
         arguments.model_name, tuned=arguments.use_finetuned, adapter=arguments.adapter
     )
+    embedder = embedder_of(arguments) if asking.mode == "rag" else None
     asked = asks.select(asking)
     terminal.note(
         f"{len(asked.records)} records of {len({r.home_id for r in asked.records})} homes"
     )
     if asking.mode == "rag":
-        asking = _retrieve(asked, asking, terminal)
+        asking = _retrieve(asked, asking, embedder, arguments, terminal)
     request = with_homebench(_request(arguments, model), asked, asking)
     backend = choose_backend()
     _, spec = evaluation_run.plan(request)
@@ -141,26 +146,37 @@ def _request(arguments: argparse.Namespace, model: running.Model) -> EvaluationR
     )
 
 
-def _use_devices(text: str) -> None:
+def use_devices(text: str) -> None:
+    """Let jobs use these GPUs and no others."""
     devices = [word.strip() for word in text.split(",") if word.strip()]
     if not all(word.isdecimal() for word in devices):
         raise UsageError(f"--cuda_devices {text}: numbers with commas are expected, as 0,1")
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
 
 
-def _retrieve(asked: asks.Asked, asking: asks.Asking, terminal: Terminal) -> asks.Asking:
+def _retrieve(
+    asked: asks.Asked,
+    asking: asks.Asking,
+    embedder: Embedder | None,
+    arguments: argparse.Namespace,
+    terminal: Terminal,
+) -> asks.Asking:
     """Choose the rooms, and say what that is worth before a model runs."""
-    choices = choose_rooms(asked, asking)
-    whole = measure(choices)["ALL"]
-    terminal.note(
-        f"retrieval ({asking.retriever}): recall {_percent(whole.recall)}, all needed rooms"
-        f" {_percent(whole.full_recall)}, context {_percent(whole.context_share)} of the home"
+    found = retrieved(
+        asked,
+        asking,
+        embedder,
+        arguments.retrieval_file,
+        terminal,
+        timeout_seconds=arguments.timeout,
+        must_write=False,
     )
-    return replace(asking, rooms={choice.id: choice.rooms for choice in choices})
-
-
-def _percent(share: float | None) -> str:
-    return "n/a" if share is None else f"{100 * share:.2f} %"
+    whole = found.measures["ALL"]
+    terminal.note(
+        f"retrieval ({asking.retriever}): recall {percent(whole.recall)}, all needed rooms"
+        f" {percent(whole.full_recall)}, context {percent(whole.context_share)} of the home"
+    )
+    return replace(asking, rooms=found.retrieval.rooms)
 
 
 def _report(

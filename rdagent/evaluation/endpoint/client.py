@@ -59,7 +59,7 @@ class Stopped(Exception):
     """The end was asked for before there was an answer."""
 
 
-class _Trouble(Exception):
+class Trouble(Exception):
     """Something that may pass."""
 
     def __init__(self, what: str, *, wait: float | None = None, silent: bool = False) -> None:
@@ -69,7 +69,7 @@ class _Trouble(Exception):
         self.silent = silent
 
 
-class _Rejected(Exception):
+class Rejected(Exception):
     """The server does not take a request as it is."""
 
     def __init__(self, error: ServerError) -> None:
@@ -78,13 +78,16 @@ class _Rejected(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
+class Body:
+    """What a server sent back."""
+
     status: int
     headers: Mapping[str, str]
     content: bytes
 
     @property
     def kind(self) -> str:
+        """What it says that its content is."""
         return self.headers.get("Content-Type", "")
 
 
@@ -121,9 +124,9 @@ class ChatClient:
             dialect = self.dialect
             try:
                 return self._once(question.body(self.model, dialect))
-            except _Rejected as rejected:
+            except Rejected as rejected:
                 self._adapt(dialect, rejected.error, question)
-            except _Trouble as trouble:
+            except Trouble as trouble:
                 tried += 1
                 if tried >= self.patience.tries:
                     raise RequestFailed(f"{trouble} ({tried} tries)") from None
@@ -135,7 +138,7 @@ class ChatClient:
             try:
                 self._send("GET", self.endpoint.models_url, seconds=_LIST_SECONDS)
                 return
-            except _Trouble as trouble:
+            except Trouble as trouble:
                 if trouble.silent:
                     return
                 said = str(trouble)
@@ -153,7 +156,7 @@ class ChatClient:
         try:
             answer = self._send("GET", self.endpoint.models_url, seconds=_LIST_SECONDS)
             return read_models(answer.content, answer.kind) if answer.status == 200 else None
-        except (_Trouble, Malformed):
+        except (Trouble, Malformed):
             return None
 
     def _once(self, body: Mapping[str, Any]) -> Reply:
@@ -165,12 +168,12 @@ class ChatClient:
         try:
             found = read_reply(answer.content, answer.kind)
         except Malformed as error:
-            raise _Trouble(self._clean(f"the server sent {error}")) from None
+            raise Trouble(self._clean(f"the server sent {error}")) from None
         if isinstance(found, ServerError):
             raise self._failure(found, answer)
         return found
 
-    def _failure(self, error: ServerError, answer: _Body) -> Exception:
+    def _failure(self, error: ServerError, answer: Body) -> Exception:
         """Return what to raise for a status, or for an error that came in place of an answer."""
         said = self._clean(str(error))
         if 300 <= error.status < 400:
@@ -185,12 +188,12 @@ class ChatClient:
                 hint="What was answered is kept; the same command goes on.",
             )
         if error.status in _PASSING or error.status >= 500:
-            return _Trouble(f"the server said {said}", wait=self._asked_pause(answer))
+            return Trouble(f"the server said {said}", wait=self._asked_pause(answer))
         if error.status in (400, 422):
-            return _Rejected(error)
+            return Rejected(error)
         return RequestFailed(f"the server said {said}")
 
-    def _moved(self, answer: _Body) -> RefusedError:
+    def _moved(self, answer: Body) -> RefusedError:
         place = self._clean(answer.headers.get("Location", "another address"))
         return RefusedError(
             f"{self.endpoint.chat_url} redirects to {place}, where nothing is sent",
@@ -251,7 +254,7 @@ class ChatClient:
         if seconds >= self.patience.left() or wait(seconds):
             raise Stopped
 
-    def _asked_pause(self, answer: _Body) -> float | None:
+    def _asked_pause(self, answer: Body) -> float | None:
         """Return the pause that a server asks for, in seconds; it may give a date instead."""
         told = answer.headers.get("Retry-After", "").strip()
         try:
@@ -271,7 +274,7 @@ class ChatClient:
         url: str,
         body: Mapping[str, Any] | None = None,
         seconds: float = math.inf,
-    ) -> _Body:
+    ) -> Body:
         import requests
         import urllib3
 
@@ -287,12 +290,12 @@ class ChatClient:
                 stream=True,
             ) as answer:
                 content = _read(answer, limit)
-                return _Body(answer.status_code, answer.headers, content)
+                return Body(answer.status_code, answer.headers, content)
         except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
-            raise _Trouble(f"no answer within {limit:.0f} s", silent=True) from None
+            raise Trouble(f"no answer within {limit:.0f} s", silent=True) from None
         except (OSError, urllib3.exceptions.HTTPError) as error:  # the library's are OSErrors
             # Not ``from error``: a library's own text may repeat what was sent.
-            raise _Trouble(self._clean(_cause(error))) from None
+            raise Trouble(self._clean(_cause(error))) from None
 
     def _session(self) -> requests.Session:
         import requests
@@ -318,9 +321,9 @@ def _read(answer: requests.Response, seconds: float) -> bytes:
     while chunk := answer.raw.read1(_CHUNK, decode_content=True):
         content += chunk
         if len(content) > BODY_LIMIT:
-            raise _Trouble(f"an answer of more than {BODY_LIMIT >> 20} MB")
+            raise Trouble(f"an answer of more than {BODY_LIMIT >> 20} MB")
         if time.monotonic() > given_up:
-            raise _Trouble(f"an answer that was not whole within {seconds:.0f} s")
+            raise Trouble(f"an answer that was not whole within {seconds:.0f} s")
     return bytes(content)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 
 import pytest
 
@@ -77,9 +78,7 @@ def test_out_names_another_file(capsys, place):
     assert (place / "mine.json").exists()
 
 
-def test_the_devices_that_may_be_used_are_those_named(capsys, monkeypatch):
-    import os
-
+def test_the_devices_that_may_be_used_are_those_named(capsys):
     document(capsys, "--cuda_devices", "1,2")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,2"
 
@@ -117,6 +116,10 @@ def test_what_does_not_go_together_is_refused(words):
 def test_without_a_model_llm_is_refused_and_no_backend_is_looked_for(capsys):
     assert rag("--retriever", "llm") == 2
     assert "--model_name" in capsys.readouterr().err
+
+
+def test_a_model_for_a_retriever_that_asks_none_is_refused(capsys):
+    assert rag("--retriever", "lexical", "--model_name", "tiny") == 2
 
 
 def test_a_run_builds_the_rooms_that_are_missing_and_uses_them(capsys, backend):
