@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,16 @@ from rdagent.jobs.supervisor import Watch, run_job
 _FOLDER = ".plans"
 
 
+#: A plan takes minutes: what is older was left by one that was killed.
+_STALE_SECONDS = 24 * 3600
+
+
+def _sweep(place: Path) -> None:
+    for folder in place.glob("plan-*"):
+        if folder.is_dir() and time.time() - folder.lstat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def plan_only(request: EvaluationRequest, backend: Backend, say: Say) -> Forecast:
     """Return the forecast; raises JobFailed when the tasks cannot be planned."""
     preflight, _ = plan(request)
@@ -32,6 +44,7 @@ def plan_only(request: EvaluationRequest, backend: Backend, say: Say) -> Forecas
     place = runs_root() / _FOLDER
     with storage_errors(place):
         place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
     say("planning")
     with (
         signals_as_flags() as interrupts,

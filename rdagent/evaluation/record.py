@@ -198,6 +198,22 @@ def read_variants(folder: RunFolder, preflight: Preflight) -> tuple[VariantResul
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class LostAnswers:
+    """What a kill left in a ledger and cannot be used: an unfinished chunk, a torn line."""
+
+    dropped: int
+    torn: bool
+
+
+def lost_answers(folder: Path) -> LostAnswers:
+    """Return what of a variant's earlier answers had to be asked again."""
+    counts = _said_inside(folder).get("answers")
+    counts = counts if isinstance(counts, dict) else {}
+    dropped = untrusted.finite_number(counts.get("dropped")) or 0
+    return LostAnswers(max(int(dropped), 0), counts.get("torn") is True)
+
+
 def _said_inside(folder: Path) -> dict[str, Any]:
     """Return what the program inside had to say of a variant; empty when that cannot be read."""
     try:

@@ -23,7 +23,7 @@ from rdagent.evaluation.manifest import manifest_of
 from rdagent.evaluation.preflight import Preflight, changed_meanwhile, check
 from rdagent.evaluation.progress import EvaluationProgress, teller, watcher
 from rdagent.evaluation.publish import publish_results
-from rdagent.evaluation.record import Evaluation, read_variant, read_variants
+from rdagent.evaluation.record import Evaluation, lost_answers, read_variant, read_variants
 from rdagent.evaluation.request import EvaluationRequest
 from rdagent.files.locks import file_lock
 from rdagent.files.storage import storage_errors
@@ -237,7 +237,16 @@ def _keep_variants(folder: RunFolder, end: JobEnd, preflight: Preflight) -> list
         except ResultError as error:
             damaged.append(f"{name}: {error.message}")
             folder.event("variant_damaged", variant=name, message=error.message)
+        else:
+            _tell_of_lost_answers(folder, name)
     return damaged
+
+
+def _tell_of_lost_answers(folder: RunFolder, name: str) -> None:
+    """Note what a kill had cut off in a variant's ledger: it was asked again."""
+    lost = lost_answers(folder.variant(name))
+    if lost.dropped or lost.torn:
+        folder.event("answers_dropped", variant=name, dropped=lost.dropped, torn=lost.torn)
 
 
 def _reason(end: JobEnd, folder: RunFolder, preflight: Preflight) -> Reason:

@@ -312,3 +312,17 @@ def test_an_edit_of_a_tasks_readme_asks_for_the_same_run(backend, tmp_path):
     assert run(asked, fake).run_id == first.run_id
     (tasks / "demo_home.yaml").write_text((tasks / "demo_home.yaml").read_text() + "\n# new\n")
     assert run(asked, fake).run_id != first.run_id
+
+
+def test_what_a_kill_had_cut_off_is_an_event_of_the_run(backend):
+    class Mended(Answering):
+        def act(self, words, out):
+            super().act(words, out)
+            said = {"answers": {"asked": 4, "reused": 0, "resumed": 2, "dropped": 3, "torn": True}}
+            (out / "variants" / "base" / "variant.json").write_text(json.dumps(said))
+
+    done = run(request(), backend(Mended().program()))
+    (event,) = events(done, "answers_dropped")
+    assert (event["variant"], event["dropped"], event["torn"]) == ("base", 3, True)
+    whole = run(request(seed=2), backend(Answering().program()))
+    assert events(whole, "answers_dropped") == []
