@@ -74,6 +74,11 @@ class TrainingRequest:
     #: What to do with an output that is there already.
     existing: Existing = "fresh"
     timeout_seconds: float | None = None
+    #: So many processes train together through torchrun, each with a GPU where there are GPUs.
+    processes: int = 1
+    #: A file in the workspace with a name for each row, a line each: no row may then be cut,
+    #: and one that would be is refused by its name.
+    row_names: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +218,16 @@ def accelerator() -> Accelerator:
     return accelerator_of(_gpus())
 
 
-def _gpus() -> tuple[str, ...]:
-    return visible_gpus()[:1] if load(FTDockerConf).enable_gpu else ()
+def _gpus(processes: int = 1) -> tuple[str, ...]:
+    """Return a GPU for each process; none at all on a machine without, or where they are off."""
+    visible = visible_gpus() if load(FTDockerConf).enable_gpu else ()
+    if processes < 1 or 0 < len(visible) < processes:
+        raise RefusedError(
+            f"{processes} processes are to train, and {len(visible)} GPUs may be used",
+            hint="Every process takes a GPU: ask for as many as there are, at least one;"
+            " CUDA_VISIBLE_DEVICES says which may be used.",
+        )
+    return visible[:processes]
 
 
 def _resumed(planned: _Plan, identity: str) -> _Plan:
@@ -251,8 +264,10 @@ def _check(request: TrainingRequest) -> _Plan:
         folder=f"{{mount:{WORKSPACE}}}",
         output="{mount:out}",
         overrides=host_overrides(config, data, base_model=model.inside, shared=shared),
+        processes=request.processes,
+        row_names=_row_names(request, config),
     )
-    gpus = _gpus()
+    gpus = _gpus(request.processes)
     outlook = look_ahead(
         config.values,
         model,
@@ -261,6 +276,15 @@ def _check(request: TrainingRequest) -> _Plan:
         longest_row=data.longest_row,
     )
     return _Plan(request, config, data, model, name, told, gpus, outlook)
+
+
+def _row_names(request: TrainingRequest, config: TrainingConfig) -> str | None:
+    """Return the names as the job sees them."""
+    if request.row_names is None:
+        return None
+    if not (config.workspace / request.row_names).is_file():
+        raise RefusedError(f"there is no {request.row_names} in {config.workspace}")
+    return f"{{mount:{WORKSPACE}}}/{request.row_names}"
 
 
 def _config_file(workspace: Path) -> Path:
@@ -317,6 +341,8 @@ def _identity(planned: _Plan, spec: JobSpec) -> dict[str, Any]:
 def _data_digests(planned: _Plan) -> dict[str, str]:
     """Return the digest of every file that the training reads, by where it lies."""
     files = [*planned.data.files, planned.data.folder / INFO_FILE]
+    if planned.request.row_names is not None:
+        files.append(planned.config.workspace / planned.request.row_names)
     for key in ("adapter_name_or_path", "deepspeed", "tokenized_path"):
         given = str(planned.config.values.get(key) or "")
         for part in filter(None, given.split(",")):

@@ -41,6 +41,8 @@ class Training:
     device: Device | None = None
     #: Seconds by phase, and ``total``.
     seconds: dict[str, float] = field(default_factory=dict)
+    #: What several processes took; None: this one is asked.
+    peak_memory_bytes: int | None = None
 
 
 def write_result(folder: Path, training: Training) -> None:
@@ -63,9 +65,15 @@ def document_of(training: Training) -> dict[str, Any]:
         "supervised_share": training.watch.supervised_share,
         "overrides": [asdict(override) for override in training.applied],
         "device": asdict(training.device) if training.device else None,
-        "peak_memory_bytes": training.device.peak_memory() if training.device else None,
+        "peak_memory_bytes": _peak_memory(training),
         "versions": versions(),
     }
+
+
+def _peak_memory(training: Training) -> int | None:
+    if training.peak_memory_bytes is not None or training.device is None:
+        return training.peak_memory_bytes
+    return training.device.peak_memory()
 
 
 def versions() -> dict[str, str | None]:

@@ -84,7 +84,7 @@ def examine(values: Mapping[str, Any], output: Path) -> Examined:
     train = rendering = None
     try:
         if loaded.stage in _LABELS:
-            train, evaluation = _datasets(loaded)
+            train, evaluation = load_datasets(loaded)
             rendering = _examine(loaded, found, train, evaluation)
     finally:
         found.seconds = time.monotonic() - started
@@ -163,7 +163,7 @@ def _examine(loaded: Loaded, found: Preflight, train: Any, evaluation: Any) -> R
 def _fingerprint(loaded: Loaded, train: Any) -> TrainedOn | None:
     """Return the fingerprint of the rows; None where it fails, which ends no training."""
     try:
-        rows = _datasets(loaded)[0] if train is None else train
+        rows = load_datasets(loaded)[0] if train is None else train
         made = fingerprint(rows if hasattr(rows, "__len__") else islice(rows, _streamed(loaded)))
     except Exception as error:
         why = one_line(f"{type(error).__name__}: {error}", SHOWN_CHARACTERS)
@@ -181,7 +181,7 @@ def _streamed(loaded: Loaded) -> int | None:
     return int(training.max_steps * batch)
 
 
-def _datasets(loaded: Loaded) -> tuple[Any, Any]:
+def load_datasets(loaded: Loaded) -> tuple[Any, Any]:
     """Return training and evaluation data as LLaMA-Factory aligns, mixes and splits them."""
     from llamafactory.data.data_utils import get_dataset_module, split_dataset
     from llamafactory.data.loader import _get_merged_dataset
@@ -238,9 +238,7 @@ def _encode(loaded: Loaded, row: Mapping[str, Any]) -> Sample:
     trained = _processed(loaded, loaded.data, row)
     if trained is None:
         return Sample(None)
-    uncut = copy.copy(loaded.data)
-    uncut.cutoff_len = ENDLESS
-    whole = _processed(loaded, uncut, row) or trained
+    whole = encode_whole(loaded, row) or trained
     # A pair is as good as its worse half.
     name = min(names, key=lambda each: sum(label != IGNORED_LABEL for label in trained[each]))
     return Sample(
@@ -250,6 +248,13 @@ def _encode(loaded: Loaded, row: Mapping[str, Any]) -> Sample:
         is_cut=any(len(trained[each]) < len(whole[each]) for each in names),
         empty_answer=not loaded.data.train_on_prompt and not _decoded(loaded, trained[name]),
     )
+
+
+def encode_whole(loaded: Loaded, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Encode one row as if there were no cut; None for a row that is dropped."""
+    uncut = copy.copy(loaded.data)
+    uncut.cutoff_len = ENDLESS
+    return _processed(loaded, uncut, row)
 
 
 def _processed(loaded: Loaded, data: Any, row: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rdagent.errors import JobFailed, RefusedError
-from rdagent.inside.train import failures, rendering
+from rdagent.inside.train import failures, rendering, workers
 from rdagent.inside.train.callback import make_callback
 from rdagent.inside.train.configuration import (
     Configuration,
@@ -28,6 +28,7 @@ from rdagent.inside.train.configuration import (
 from rdagent.inside.train.device import device_overrides, probe, refuse_several
 from rdagent.inside.train.outcome import Training, write_result
 from rdagent.inside.train.preflight import examine, say
+from rdagent.inside.train.whole import refuse_cut_rows
 from rdagent.records.requests import TrainRequest
 from rdagent.records.status import InsideStatus
 
@@ -83,6 +84,7 @@ def _summary(training: Training) -> str:
 def _train(request: TrainRequest, training: Training) -> None:
     configuration = _asked(request)
     os.chdir(request.folder)
+    theirs = workers.see_one_device(os.environ, request.processes)
     with _timed(training, "start"):
         training.device = probe()
         refuse_several(training.device)
@@ -95,11 +97,24 @@ def _train(request: TrainRequest, training: Training) -> None:
 
         refuse_unknown_keys(configuration.values, _known_keys())
     with _timed(training, "preflight"):
-        examined = examine(configuration.values, Path(request.output))
+        # What shards a model over devices is for the workers, and refused in one process.
+        looked_at = workers.of_one_process(configuration.values, request.processes)
+        examined = examine(looked_at, Path(request.output))
         say(examined.found)
+        if request.row_names is not None:
+            refuse_cut_rows(looked_at, Path(request.row_names))
     training.watch.trusts_gradients = not configuration.values.get("fp16")
     with _timed(training, "train"):
-        run_exp(dict(configuration.values), [make_callback(training.watch)])
+        if request.processes > 1:
+            training.peak_memory_bytes = workers.train(
+                configuration.values,
+                training.watch,
+                processes=request.processes,
+                device=training.device.kind,
+                variables=theirs,
+            )
+        else:
+            run_exp(dict(configuration.values), [make_callback(training.watch)])
     adapter = Path(request.output) / ADAPTER_FOLDER
     _require_weights(adapter)
     if examined.rendering is not None:

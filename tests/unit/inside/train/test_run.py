@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from rdagent.errors import RefusedError
 from rdagent.inside.train import __main__ as program
 from rdagent.inside.train import run
 from rdagent.inside.train.device import Device
@@ -136,6 +137,42 @@ def test_a_training_that_fails_has_a_result_as_well(factory: Any, request_file: 
     factory(fail)
     program.main([str(request_file)])
     assert (request_file.parent / "out" / "train.json").exists()
+
+
+def change(request_file: Path, **changes: Any) -> None:
+    request_file.write_text(json.dumps({**json.loads(request_file.read_text()), **changes}))
+
+
+def test_several_processes_train_in_the_place_of_this_one(
+    factory: Any, request_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory(lambda args: pytest.fail("this process trains"))
+    seen: dict[str, Any] = {}
+
+    def train(values: dict[str, Any], watch: Any, **given: Any) -> int:
+        seen.update(given)
+        save_weights(values)
+        return 321
+
+    monkeypatch.setattr(run.workers, "train", train)
+    change(request_file, processes=2)
+    assert program.main([str(request_file)]) == 0
+    assert (seen["processes"], seen["device"]) == (2, "cpu")
+    result = json.loads((request_file.parent / "out" / "train.json").read_text())
+    assert result["peak_memory_bytes"] == 321
+
+
+def test_rows_with_names_are_looked_at_before_the_training(
+    factory: Any, request_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(values: Any, names: Path) -> None:
+        raise RefusedError(f"a row of {names} would be cut")
+
+    factory(lambda args: pytest.fail("it trains"))
+    monkeypatch.setattr(run, "refuse_cut_rows", refuse)
+    change(request_file, row_names="rows.txt")
+    assert program.main([str(request_file)]) == 2
+    assert "rows.txt would be cut" in InsideStatus.read(request_file.parent / "out").message
 
 
 def test_a_misspelt_key_is_refused(factory: Any, request_file: Path) -> None:
