@@ -110,10 +110,14 @@ def train(
 
 
 def command(folder: Path, processes: int) -> list[str]:
-    """Return what starts the workers: they find each other on this machine alone."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    """Return what starts the workers: they find each other on this machine alone.
+
+    By address: a container without a network cannot look its own name up.
+    """
+    torchrun = [sys.executable, "-m", "torch.distributed.run"]
+    place = ["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={processes}"]
     worker = ["-m", "rdagent.inside.train.worker", str(folder)]
-    return [*torchrun, f"--nproc-per-node={processes}", "--max-restarts=0", *worker]
+    return [*torchrun, *place, "--max-restarts=0", *worker]
 
 
 def environment(

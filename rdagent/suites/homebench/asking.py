@@ -77,7 +77,7 @@ def select(asking: Asking) -> Asked:
     shots: tuple[Shot, ...] = ()
     if needs_train:
         shots = draw_shots(
-            _sound(data.splits.get("train", ()), data.homes, others=records),
+            sound_training(data.splits.get("train", ()), data.homes, others=records),
             data.homes,
             count=asking.shots,
             seed=asking.seed,
@@ -87,7 +87,7 @@ def select(asking: Asking) -> Asked:
     return Asked(ordered, data.homes, shots)
 
 
-def _sound(
+def sound_training(
     train: Sequence[Record], homes: Mapping[int, Home], others: Sequence[Record]
 ) -> tuple[Record, ...]:
     """Return the training records whose gold can be learned from, and that give nothing away."""

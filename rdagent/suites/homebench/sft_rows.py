@@ -15,8 +15,9 @@ from itertools import groupby
 from typing import Any
 
 from rdagent.errors import RefusedError, UsageError
-from rdagent.suites.homebench.asking import Asked, Asking, lines, select
+from rdagent.suites.homebench.asking import Asked, Asking, lines, select, sound_training
 from rdagent.suites.homebench.data.files import SPLITS, read_data
+from rdagent.suites.homebench.data.homes import Home
 from rdagent.suites.homebench.data.records import Record, count_categories
 from rdagent.suites.homebench.prompts import Shot, render_answer, render_request
 from rdagent.suites.homebench.shots import draw_shots
@@ -95,13 +96,13 @@ def select_rows(
     _check(asking, turns)
     asking = replace(asking, split=SPLIT)
     whole = select(replace(asking, mode="zero-shot", limit=None))
-    held_out = _held_out(asking)
-    leaks = leaking(whole.records, held_out)
+    splits = read_data(asking.data, SPLITS).splits
+    leaks = leaking(whole.records, {name: splits[name] for name in splits if name != SPLIT})
     if leaks and not exclude_leaks:
         raise _refusal(leaks)
     lost = {record.id for record in leaks}
     records, duplicates, contradictions = distinct([r for r in whole.records if r.id not in lost])
-    shots = _shots(records, whole, asking, held_out)
+    shots = _shots(splits, whole.homes, asking)
     shown = {shot.record.id for shot in shots}
     drawn = draw([r for r in records if r.id not in shown], asking, balance=balance)
     asked, asking = retrieved(Asked(tuple(drawn), whole.homes, shots), asking)
@@ -117,12 +118,6 @@ def _check(asking: Asking, turns: int) -> None:
         )
     if asking.limit is not None and asking.limit < 1:
         raise UsageError(f"--limit {asking.limit}: a number from 1 is expected")
-
-
-def _held_out(asking: Asking) -> dict[str, tuple[Record, ...]]:
-    """Return the records that must not be learned, by split; a split may be absent."""
-    splits = read_data(asking.data, SPLITS).splits
-    return {name: records for name, records in splits.items() if name != SPLIT}
 
 
 def _question(record: Record) -> tuple[int, str]:
@@ -168,21 +163,14 @@ def distinct(records: Sequence[Record]) -> tuple[list[Record], int, int]:
 
 
 def _shots(
-    records: Sequence[Record],
-    whole: Asked,
-    asking: Asking,
-    held_out: Mapping[str, Sequence[Record]],
+    splits: Mapping[str, Sequence[Record]], homes: Mapping[int, Home], asking: Asking
 ) -> tuple[Shot, ...]:
-    """Draw the examples that an evaluation with the same seed shows."""
+    """Draw the examples that an evaluation of test with the same seed shows."""
     if asking.mode != "few-shot":
         return ()
-    return draw_shots(
-        records,
-        whole.homes,
-        count=asking.shots,
-        seed=asking.seed,
-        excluded=held_out.get("test", ()),
-    )
+    asked = splits.get("test", ())
+    train = sound_training(splits[SPLIT], homes, others=asked)
+    return draw_shots(train, homes, count=asking.shots, seed=asking.seed, excluded=asked)
 
 
 def draw(records: Sequence[Record], asking: Asking, *, balance: bool) -> list[Record]:

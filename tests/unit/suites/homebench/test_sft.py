@@ -118,6 +118,12 @@ def test_numbers_that_cannot_be_meant_are_usage_errors(tuning):
         tuning.check()
 
 
+def test_a_workspace_is_not_written_for_them(tmp_path, rows):
+    with pytest.raises(UsageError, match="--rank"):
+        write_workspace(tmp_path / "w", rows, Tuning(rank=0), NAME, None)
+    assert not (tmp_path / "w").exists()
+
+
 def test_no_records_are_a_usage_error(tmp_path, rows):
     empty = Rows(type(rows.asked)((), rows.asked.homes, ()), rows.asking, 0, 0, 0)
     with pytest.raises(UsageError, match="no training record"):

@@ -67,6 +67,24 @@ def test_examples_are_those_of_an_evaluation_and_no_rows(generated):
     assert not set(shown) & set(rows.names)
 
 
+def test_examples_are_those_of_an_evaluation_whatever_is_left_out_of_the_rows(generated, tmp_path):
+    for name in ("home_status_method.jsonl", "test_data.jsonl"):
+        (tmp_path / name).write_bytes((generated / name).read_bytes())
+    train = [
+        json.loads(line)
+        for path in (generated / "train_data_part1.jsonl", generated / "test_data.jsonl")
+        for line in path.read_text("utf-8").splitlines()
+    ]
+    twice = [again(record, f"{record['id']}9") for record in train]
+    made_up.write_lines(tmp_path / "train_data.jsonl", train + twice)
+    asking = Asking(data=tmp_path, mode="few-shot", seed=5)
+    evaluated = select(asking)
+    rows = select_rows(asking, exclude_leaks=True)
+    assert [shot.record.id for shot in rows.asked.shots] == [
+        shot.record.id for shot in evaluated.shots
+    ]
+
+
 def test_retrieved_rooms_are_those_of_an_evaluation(generated):
     asking = Asking(data=generated, mode="rag", split="train")
     asked = [json.loads(line) for line in lines(*retrieved(select(asking), asking))]
