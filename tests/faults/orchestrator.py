@@ -43,12 +43,12 @@ class Dying(DockerBackend):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-
 def _most_memory() -> int:
     """Return the most memory that this program took; getrusage would count who started it."""
     with open("/proc/self/status", encoding="ascii") as status:
         (line,) = (line for line in status if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
+
 
 def main() -> int:
     parser = argparse.ArgumentParser()
