@@ -171,3 +171,10 @@ def test_files_are_named_as_the_benchmarks_are():
     assert str(qwen.result_file("rag", tuned=False)) == "output/qwen_rag_test_result.json"
     assert qwen.model == "Qwen/Qwen2.5-7B-Instruct"
     assert model_name("some/Own-Model").short == "Own-Model"
+
+
+def test_a_comparison_takes_the_metric_that_a_run_is_told():
+    from rdagent.evaluation.primary import candidates
+    from rdagent.suites.homebench import suite
+
+    assert all(tuple(candidates(name)) == (suite.PRIMARY,) for name in suite.TASKS)
